@@ -1,0 +1,71 @@
+"""The wiring: settings in, a Flask application out. Nothing here decides anything."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from bot.doors.official_account import OfficialAccountDoor
+from bot.doors.wecom import WecomDoor
+from bot.policy import make_policy, make_words
+from bot.turn import Ring, Turn
+from bot.web.callbacks import callback_routes
+from bot.web.health import health_routes
+from handlers.chat.conversations import CONVERSATIONS
+from handlers.console.opened import opened_routes
+from handlers.dialogue.conversation import Registry
+from handlers.dialogue.router import Router
+from models import db
+from models.check_value import check_keys
+from models.db import savepoint
+from models.seal import use_keys
+
+if TYPE_CHECKING:
+    from bot.doors.door import Door
+    from bot.settings import Settings
+
+log = logging.getLogger(__name__)
+THREADS = 8
+
+
+def open_data(settings: "Settings") -> db.Database:
+    """Connect the process to its database and keys. Raises: SettingsError when no key opens it."""
+    use_keys([key.get_secret_value() for key in settings.privacy.encryption_keys])
+    database = db.connect(settings.database.url)
+    with database.unit_of_work() as session:
+        check_keys(session)
+    return database
+
+
+def create_app(settings: "Settings", ring: Ring, *, threads: int = THREADS) -> Flask:
+    """The application of one web process; the database is connected already."""
+    policy = make_policy(settings)
+    words = make_words(settings, policy)
+    router = Router(Registry(CONVERSATIONS, words), words, policy, savepoint)
+    turn = Turn(router, ring, threads)
+    app = Flask("xinqiao", static_folder=None)
+    app.secret_key = settings.web.secret_key.get_secret_value()
+    app.register_blueprint(callback_routes(_doors(settings), turn))
+    app.register_blueprint(health_routes(settings))
+    app.register_blueprint(opened_routes(words, policy))
+    return app
+
+
+def _doors(settings: "Settings") -> "dict[str, Door]":
+    doors: dict[str, Door] = {}
+    if (it := settings.official_account) is not None:
+        doors["official-account"] = OfficialAccountDoor(
+            token=it.token.get_secret_value(),
+            app_id=it.app_id,
+            aes_key=it.aes_key.get_secret_value(),
+            previous_aes_key=it.previous_aes_key.get_secret_value(),
+        )
+    if (work := settings.wecom) is not None:
+        doors["wecom"] = WecomDoor(
+            token=work.token.get_secret_value(),
+            corp_id=work.corp_id,
+            agent_id=work.agent_id,
+            aes_key=work.aes_key.get_secret_value(),
+            previous_aes_key=work.previous_aes_key.get_secret_value(),
+        )
+    return doors

@@ -1,0 +1,50 @@
+"""A threaded HTTP server on the loopback, for the sandbox and for tests."""
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+
+from flask import Flask
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+LOOPBACK = "127.0.0.1"
+
+
+class _KeepAlive(WSGIRequestHandler):
+    """Keeps a connection open between requests, as the platforms' hosts do."""
+
+    protocol_version = "HTTP/1.1"
+
+
+def free_port(wanted: int = 0) -> int:
+    """The wanted port when it is free, else any free one."""
+    for port in (wanted, 0):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((LOOPBACK, port))
+            return int(probe.getsockname()[1])
+    raise OSError("no free port on the loopback")
+
+
+def make_listener(app: Flask, port: int = 0) -> BaseWSGIServer:
+    """A server bound to the loopback, not yet serving; 0 takes a free port."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server(LOOPBACK, port, app, threaded=True, request_handler=_KeepAlive)
+    server.daemon_threads = True  # type: ignore[attr-defined]  # threaded=True makes a ThreadingMixIn
+    return server
+
+
+@contextlib.contextmanager
+def listening(app: Flask, port: int = 0) -> Iterator[str]:
+    """Serve in a thread of its own; gives the address, such as `http://127.0.0.1:43210`."""
+    server = make_listener(app, port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{LOOPBACK}:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,137 @@
+"""The page `/sandbox/` and its small JSON API; nothing that is sent to it can make it fail."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, abort, jsonify, render_template, request
+
+from bot.sandbox.phones import CHANNEL_WORDS, spoken
+from bot.sandbox.sandbox import Sandbox
+from models.channel import Channel
+
+MOST = 64 * 1024
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'"
+Answer = tuple[Response, int]
+
+
+def page_blueprint(sandbox: Sandbox) -> Blueprint:
+    """Page, state, and what a visitor can do."""
+    blueprint = Blueprint(
+        "sandbox", __name__, url_prefix="/sandbox", template_folder="templates", static_folder="static"
+    )
+
+    @blueprint.before_request
+    def same_origin() -> None:
+        request.max_content_length = MOST
+        if request.method == "POST" and not _is_ours():
+            abort(403)
+
+    @blueprint.after_request
+    def guard(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    _add_looks(blueprint, sandbox)
+    _add_hands(blueprint, sandbox)
+    _add_levers(blueprint, sandbox)
+    return blueprint
+
+
+def _add_looks(blueprint: Blueprint, sandbox: Sandbox) -> None:
+    """What can be seen."""
+
+    @blueprint.get("/")
+    def page() -> str:
+        return render_template(
+            "sandbox.html",
+            school=sandbox.school,
+            run=sandbox.run,
+            owners=list(sandbox.hands.owners.values()),
+            words=CHANNEL_WORDS,
+            wecom=Channel.WECOM,
+        )
+
+    @blueprint.get("/state")
+    def state() -> Response:
+        since = request.args.get("since", "")
+        return jsonify(sandbox.state(int(since) if since.isascii() and since.isdigit() and len(since) < 16 else 0))
+
+
+def _add_hands(blueprint: Blueprint, sandbox: Sandbox) -> None:
+    """What people do with their phones."""
+
+    @blueprint.post("/say")
+    def say() -> Answer:
+        given = _given()
+        menu_id = _text(given, "menu_id") or None
+        sent = sandbox.hands.say(_phone(given, sandbox), _text(given, "text"), menu_id=menu_id)
+        return _done("" if sent else "写点什么再发送吧")
+
+    @blueprint.post("/tap")
+    def tap() -> Answer:
+        given = _given()
+        key = _text(given, "key")[:1024]
+        if not key:
+            abort(400)
+        phone, label, task = _phone(given, sandbox), _text(given, "label")[:40], _text(given, "task")[:128]
+        sandbox.hands.tap(phone, key, label, task=task)
+        return _done()
+
+    @blueprint.post("/follow")
+    def follow() -> Answer:
+        given = _given()
+        sandbox.hands.follow(_phone(given, sandbox), on=given.get("on") is not False)
+        return _done()
+
+
+def _add_levers(blueprint: Blueprint, sandbox: Sandbox) -> None:
+    """What the visitor does to time and to the bot."""
+
+    @blueprint.post("/forward")
+    def forward() -> Answer:
+        moment = sandbox.forward()
+        return _done("接下来没有安排好的事" if moment is None else f"已经到了 {spoken(moment)}")
+
+    @blueprint.post("/kill")
+    def kill() -> Answer:
+        sandbox.supervisor.kill()
+        return _done("机器人的所有进程都停掉了，就像突然断电")
+
+    @blueprint.post("/start")
+    def start() -> Answer:
+        sandbox.supervisor.start()
+        return _done("机器人正在重新启动")
+
+
+def _is_ours() -> bool:
+    """Whether a change was asked for by our own page."""
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        return False
+    return request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin" and request.is_json
+
+
+def _given() -> Mapping[str, Any]:
+    given = request.get_json(silent=True)
+    if not isinstance(given, dict):
+        abort(400)
+    return given
+
+
+def _phone(given: Mapping[str, Any], sandbox: Sandbox) -> str:
+    key = given.get("phone")
+    if not isinstance(key, str) or key not in sandbox.hands.owners:
+        abort(404)
+    return key
+
+
+def _text(given: Mapping[str, Any], name: str) -> str:
+    value = given.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _done(message: str = "") -> Answer:
+    return jsonify({"message": message}), 200

@@ -1,0 +1,221 @@
+"""「周报」: a committee member tells how the class was this week. Script: domain 6.1."""
+
+from enum import StrEnum
+from typing import Any
+
+from handlers.chat.concern import concerning
+from handlers.dialogue.conversation import conversation
+from handlers.dialogue.question import Choice, FreeText, Number, OneOf, Several
+from handlers.dialogue.steps import Dialogue, ask, once, remember, tell
+from handlers.dialogue.talk import Talk
+from models.checkin import (
+    Area,
+    DormDigest,
+    Overall,
+    dorm_digest,
+    find_sent,
+    headcount,
+    own_units,
+    submit,
+)
+from models.post import Role, first_to_tell
+from models.round import RoundKind, current_round
+from models.unit import Unit
+
+
+class Count(StrEnum):
+    """Whether the headcount holds."""
+
+    RIGHT = "right"
+    CHANGE = "change"
+
+
+class Extent(StrEnum):
+    """How many are touched."""
+
+    FEW = "few"
+    GROUP = "group"
+    HALF = "half"
+
+
+class Who(StrEnum):
+    """Whether somebody needs company."""
+
+    NOBODY = "nobody"
+    ONE = "one"
+    SOME = "some"
+    ASK_TEACHER = "ask_teacher"
+
+
+class More(StrEnum):
+    """Another person?"""
+
+    NO = "no_more"
+    YES = "another"
+
+
+class Review(StrEnum):
+    """Before sending."""
+
+    SEND = "send"
+    CHANGE = "change"
+
+
+class Part(StrEnum):
+    """What to change."""
+
+    AREAS = "areas"
+    COUNT = "count"
+    PEOPLE = "people"
+
+
+class Correct(StrEnum):
+    """What to do with one that is there."""
+
+    CHANGE = "change"
+    LEAVE = "leave"
+
+
+WHICH = OneOf("class_checkin.which")
+AGAIN = Choice("class_checkin.again", Correct)
+OVERALL = Choice("class_checkin.overall", Overall)
+AREAS = Several("class_checkin.areas", Area)
+EXTENT = Choice("class_checkin.extent", Extent)
+NOTE = FreeText("class_checkin.note")
+COUNT = Choice("class_checkin.count", Count)
+LEAVE = Number("class_checkin.leave")
+WHO = Choice("class_checkin.who", Who)
+MORE = Choice("class_checkin.more", More)
+QUESTION = FreeText("class_checkin.question")
+REVIEW = Choice("class_checkin.review", Review)
+PART = Choice("class_checkin.part", Part)
+
+
+@conversation("class_checkin", start=["周报", "小结"], who=Role.COMMITTEE_MEMBER)
+def class_checkin(talk: Talk) -> Dialogue:
+    """One class, one week: four answers when all is calm."""
+    unit_id = yield from _which_class(talk)
+    start = yield from remember("start", lambda: _start(talk, unit_id))
+    if start["sent"]:
+        answer = yield from ask(AGAIN, unit=start["unit"], **start["sent"])
+        if answer is Correct.LEAVE:
+            return talk.say("class_checkin.left_as_is")
+    if start["dorms"]:
+        yield from tell("class_checkin.dorms", dorms=start["dorms"])
+    answers: dict[str, Any] = {}
+    answers |= yield from _areas()
+    answers |= yield from _count(start)
+    answers |= yield from _people(talk)
+    while (yield from ask(REVIEW, summary=_summary(talk, answers))) is Review.CHANGE:
+        part = yield from ask(PART)
+        if part is Part.AREAS:
+            answers |= yield from _areas()
+        elif part is Part.COUNT:
+            answers |= yield from _count(start)
+        else:
+            answers |= yield from _people(talk)
+    receipt = yield from once(
+        "submit",
+        lambda: submit(
+            talk.session,
+            talk.actor,
+            unit_id,
+            start["round"],
+            answers,
+            corrects=start["version"],
+            policy=talk.policy.checkin,
+            now=talk.now,
+        ),
+    )
+    done = "class_checkin.done_question" if answers.get("question") else "class_checkin.done"
+    within = talk.policy.checkin.question_answered_within
+    return talk.say(done, told=talk.teachers(receipt["told"]), at=talk.now, within=within)
+
+
+def _which_class(talk: Talk) -> Any:
+    classes = yield from remember("classes", lambda: _named_units(talk))
+    if len(classes) == 1:
+        return int(classes[0][0])
+    return int((yield from ask(WHICH, options=classes)))
+
+
+def _named_units(talk: Talk) -> list[list[str]]:
+    units = [talk.session.get_one(Unit, unit_id) for unit_id in own_units(talk.actor, Role.COMMITTEE_MEMBER)]
+    return [[str(unit.id), unit.name] for unit in units]
+
+
+def _start(talk: Talk, unit_id: int) -> dict[str, Any]:
+    """What must not change under the talk: the round, what was sent before, the roster's count, what the dorms said."""
+    it = current_round(talk.session, talk.policy.checkin, RoundKind.CLASS, now=talk.now)
+    sent = find_sent(talk.session, it.id or 0, unit_id)
+    count = headcount(talk.session, unit_id)
+    return {
+        "round": it.id,
+        "unit": talk.session.get_one(Unit, unit_id).name,
+        "version": sent.version if sent else 0,
+        "sent": {"name": sent.author, "at": talk.words.show(sent.sent_at)} if sent else None,
+        "members": count.members,
+        "on_leave": count.on_leave,
+        "dorms": _dorm_lines(talk, dorm_digest(talk.session, talk.policy.checkin, unit_id, now=talk.now)),
+    }
+
+
+def _dorm_lines(talk: Talk, digest: DormDigest) -> str:
+    if not digest.rooms:
+        return ""
+    lines = [talk.words("class_checkin.dorm_counts", usual=digest.usual, unsure=digest.unsure, told=digest.told)]
+    lines += [talk.words("class_checkin.dorm_words", room=room, words=words) for room, words in digest.words]
+    return "\n".join(lines)
+
+
+def _areas() -> Any:
+    overall = yield from ask(OVERALL)
+    answers: dict[str, Any] = {"state": overall.value, "areas": [], "extent": None, "note": None}
+    if overall is Overall.UNEVEN:
+        answers["areas"] = [area.value for area in (yield from ask(AREAS))]
+        answers["extent"] = (yield from ask(EXTENT)).value
+        answers["note"] = yield from ask(NOTE)
+    return answers
+
+
+def _count(start: dict[str, Any]) -> Any:
+    members, leave = start["members"], start["on_leave"]
+    if (yield from ask(COUNT, members=members, present=members - leave, leave=leave)) is Count.CHANGE:
+        leave = yield from ask(LEAVE, high=members, members=members)
+    return {"members": members, "on_leave": leave}
+
+
+def _people(talk: Talk) -> Any:
+    who = yield from ask(WHO)
+    answers: dict[str, Any] = {"concerns": [], "question": None}
+    if who is Who.ASK_TEACHER:
+        yield from tell(
+            "class_checkin.will_answer",
+            told=(yield from remember("teachers", lambda: _teachers(talk))),
+            within=talk.policy.checkin.question_answered_within,
+        )
+        answers["question"] = yield from ask(QUESTION)
+    elif who is not Who.NOBODY:
+        answers["concerns"].append((yield from concerning(talk)))
+        while who is Who.SOME and (yield from ask(MORE)) is More.YES:
+            answers["concerns"].append((yield from concerning(talk)))
+    return answers
+
+
+def _teachers(talk: Talk) -> list[str]:
+    unit_id = own_units(talk.actor, Role.COMMITTEE_MEMBER)[0]
+    return talk.teachers([person.name for person in first_to_tell(talk.session, unit_id)])
+
+
+def _summary(talk: Talk, answers: dict[str, Any]) -> str:
+    """What was noted, for the reader to check: no name beside a reason."""
+    words = talk.words
+    parts = [words(f"class_checkin.summary.{answers['state']}", areas=[words(f"class_checkin.areas.{area}") for area in answers["areas"]])]
+    parts.append(words("class_checkin.summary.count", present=answers["members"] - answers["on_leave"], leave=answers["on_leave"]))
+    if answers["concerns"]:
+        parts.append(words("class_checkin.summary.people", count=len(answers["concerns"])))
+    elif answers["question"]:
+        parts.append(words("class_checkin.summary.question"))
+    else:
+        parts.append(words("class_checkin.summary.nobody"))
+    return " · ".join(parts)

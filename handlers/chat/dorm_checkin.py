@@ -1,0 +1,125 @@
+"""「宿舍」: a dorm officer tells how the room was. Script: domain 6.3."""
+
+from enum import StrEnum
+from typing import Any
+
+from handlers.chat.urgent import for_someone
+from handlers.dialogue.conversation import conversation
+from handlers.dialogue.question import Choice, FreeText, OneOf
+from handlers.dialogue.steps import Dialogue, ask, once, remember
+from handlers.dialogue.talk import Talk
+from models.alert import Trigger
+from models.checkin import DormState, Share, find_sent, own_units, submit
+from models.post import Role
+from models.round import RoundKind, current_round
+from models.unit import Unit
+
+
+class AllThere(StrEnum):
+    """Whether everybody lives in the room."""
+
+    ALL = "all"
+    NOT_ALL = "not_all"
+
+
+class Topic(StrEnum):
+    """What it is about."""
+
+    HOURS = "hours"
+    LIVING_TOGETHER = "living_together"
+    MOOD = "mood"
+    STUDY = "study"
+    HOME = "home"
+    HEALTH = "health"
+    MONEY = "money"
+    OTHER = "other"
+
+
+class HowSoon(StrEnum):
+    """How soon a teacher should look."""
+
+    ANY_TIME = "any_time"
+    TODAY = "today"
+    NOW = "now"
+
+
+class Correct(StrEnum):
+    """What to do with one that is there."""
+
+    CHANGE = "change"
+    LEAVE = "leave"
+
+
+WHICH = OneOf("dorm_checkin.which")
+AGAIN = Choice("dorm_checkin.again", Correct)
+STATE = Choice("dorm_checkin.state", DormState)
+ALL_THERE = Choice("dorm_checkin.all_there", AllThere)
+TOPIC = Choice("dorm_checkin.topic", Topic)
+FACTS = FreeText("dorm_checkin.facts")
+SHARE = Choice("dorm_checkin.share", Share)
+HOW_SOON = Choice("dorm_checkin.how_soon", HowSoon)
+
+
+@conversation("dorm_checkin", start=["宿舍"], who=Role.DORM_OFFICER)
+def dorm_checkin(talk: Talk) -> Dialogue:
+    """One room, two weeks: two answers when all is as usual."""
+    unit_id = yield from _which_room(talk)
+    start = yield from remember("start", lambda: _start(talk, unit_id))
+    if start["sent"] and (yield from ask(AGAIN, unit=start["unit"], **start["sent"])) is Correct.LEAVE:
+        return talk.say("dorm_checkin.left_as_is")
+    answers = yield from _answers(talk, start["unit"])
+    receipt = yield from once(
+        "submit",
+        lambda: submit(
+            talk.session,
+            talk.actor,
+            unit_id,
+            start["round"],
+            answers,
+            corrects=start["version"],
+            policy=talk.policy.checkin,
+            now=talk.now,
+        ),
+    )
+    if receipt["waiting"]:
+        return talk.say("dorm_checkin.done_told", told=talk.teachers(receipt["told"]))
+    return talk.say("dorm_checkin.done")
+
+
+def _which_room(talk: Talk) -> Any:
+    rooms = yield from remember("rooms", lambda: _named_rooms(talk))
+    if len(rooms) == 1:
+        return int(rooms[0][0])
+    return int((yield from ask(WHICH, options=rooms)))
+
+
+def _named_rooms(talk: Talk) -> list[list[str]]:
+    units = [talk.session.get_one(Unit, unit_id) for unit_id in own_units(talk.actor, Role.DORM_OFFICER)]
+    return [[str(unit.id), unit.name] for unit in units]
+
+
+def _start(talk: Talk, unit_id: int) -> dict[str, Any]:
+    it = current_round(talk.session, talk.policy.checkin, RoundKind.DORM, now=talk.now)
+    sent = find_sent(talk.session, it.id or 0, unit_id)
+    return {
+        "round": it.id,
+        "unit": talk.session.get_one(Unit, unit_id).name,
+        "version": sent.version if sent else 0,
+        "sent": {"name": sent.author, "at": talk.words.show(sent.sent_at)} if sent else None,
+    }
+
+
+def _answers(talk: Talk, room: str) -> Any:
+    state = yield from ask(STATE, unit=room)
+    answers: dict[str, Any] = {"state": state.value}
+    if state is DormState.USUAL:
+        answers["all_there"] = (yield from ask(ALL_THERE)).value
+    elif state is DormState.THING:
+        answers["topic"] = (yield from ask(TOPIC)).value
+        answers["facts"] = yield from ask(FACTS)
+        answers["share"] = (yield from ask(SHARE)).value
+        how_soon = yield from ask(HOW_SOON)
+        answers["how_soon"] = how_soon.value
+        if how_soon is HowSoon.NOW:
+            yield from for_someone(talk, Trigger.DORM_NOW, answers | {"dorm": room})
+    return answers

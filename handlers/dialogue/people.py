@@ -1,0 +1,77 @@
+"""The question for a person of the asker's own class or dorm."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from handlers.dialogue.question import Heard, Options, Question, Read, Unclear
+from handlers.dialogue.reading import folded, pick, plain
+from models.person import Person
+
+if TYPE_CHECKING:
+    from handlers.dialogue.talk import Talk
+
+_TYPED = "typed:"
+_LONGEST_NAME = 40
+_TAIL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Whom the asker means: somebody on the roster, or a name as it was typed, for the teacher to know."""
+
+    person_id: int | None
+    typed: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """For the check-in's answers."""
+        return {"person_id": self.person_id, "typed": self.typed}
+
+
+class PersonOf(Question[Named]):
+    """Name, number or its last four digits; asks again when two fit; any other name is kept as typed.
+
+    `people(talk)` reads the students the asker may name.
+    """
+
+    kind = "person"
+
+    def __init__(self, key: str, people: Callable[["Talk"], list[Person]]) -> None:
+        super().__init__(key)
+        self.people = people
+
+    @override
+    def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
+        if not heard.is_text:
+            return Unclear("media")
+        if options:
+            at = pick(heard.text, len(options))
+            if at is not None:
+                return Read(options[at][0])
+        said = plain(heard.text)
+        if not said:
+            return Unclear("empty")
+        if len(said) > _LONGEST_NAME:
+            return Unclear("person_only")
+        found = [person for person in self.people(talk) if _fits(person, said)]
+        if len(found) == 1:
+            return Read(str(found[0].id))
+        if found:
+            return Unclear("person_two", [[str(person.id), _shown(talk, person)] for person in found])
+        return Unclear("person_number") if said.isdecimal() else Read(_TYPED + folded(heard.text))
+
+    @override
+    def from_json(self, value: Any) -> Named:
+        text = str(value)
+        return Named(None, text[len(_TYPED) :]) if text.startswith(_TYPED) else Named(int(text), None)
+
+
+def _fits(person: Person, said: str) -> bool:
+    number = plain(person.number)
+    return said in (plain(person.name), number) or (len(said) == _TAIL and said.isalnum() and number.endswith(said))
+
+
+def _shown(talk: "Talk", person: Person) -> str:
+    return talk.words("dialogue.person_choice", name=person.name, tail=person.number[-_TAIL:])

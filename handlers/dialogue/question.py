@@ -1,0 +1,272 @@
+"""Questions: each knows how to show itself, how to read an answer, and the answer's JSON form.
+
+The options of a question are logged as they were shown, so a later 「2」 means what its person saw, whatever changed since.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from typing_extensions import override
+
+from handlers.dialogue.reading import folded, match, pick, picks, whole_number
+
+if TYPE_CHECKING:
+    from handlers.dialogue.talk import Talk
+    from handlers.words.catalogue import Words
+
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+
+Options = list[list[str]]  # [value, label] as shown
+LONGEST_TEXT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a person sent: a text, or a picture, a voice … with none."""
+
+    text: str
+    is_text: bool = True
+    tapped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An answer, in its JSON form."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """No answer. `why` is a key of words/dialogue.toml; `options` replace those shown when the question narrows itself."""
+
+    why: str
+    options: Options | None = None
+
+
+class Question(ABC, Generic[T]):
+    """A question under a key of the words; `{key}.ask` is its sentence."""
+
+    kind: ClassVar[str]
+    takes_zero: ClassVar[bool] = False  # whether a lone 0, 110 or 120 may be an answer
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when a release changes what an answer means."""
+        return hashlib.blake2b(f"{self.kind}:{self.key}:{self.shape()}".encode(), digest_size=4).hexdigest()
+
+    def shape(self) -> str:
+        """What besides kind and key an answer depends on."""
+        return ""
+
+    def options(self, talk: "Talk", values: dict[str, Any]) -> Options:  # noqa: ARG002 — most have none or fixed ones
+        """The options to show."""
+        return []
+
+    def show(self, words: "Words", options: Options, values: dict[str, Any]) -> str:
+        """The sentence, then each option on a line of its own."""
+        lines = [words(f"{self.key}.ask", **values)]
+        lines += [f"{at}. {label}" for at, (_, label) in enumerate(options, 1)]
+        return "\n".join(line for line in lines if line)
+
+    @abstractmethod
+    def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
+        """What the person means."""
+
+    @abstractmethod
+    def from_json(self, value: Any) -> T:
+        """The typed answer."""
+
+    def sentences(self) -> list[str]:
+        """The keys this question needs; a missing one stops the start-up."""
+        return [f"{self.key}.ask"]
+
+    def labels(self, words: "Words") -> list[str]:  # noqa: ARG002
+        """Fixed labels, checked against the global words at start-up."""
+        return []
+
+
+class _Listed(Question[T]):
+    """Shared by the kinds whose options are an enum's members, labelled by the words."""
+
+    def __init__(self, key: str, members: type[StrEnum]) -> None:
+        super().__init__(key)
+        self.members = members
+
+    @override
+    def shape(self) -> str:
+        return ",".join(member.value for member in self.members)
+
+    @override
+    def options(self, talk: "Talk", values: dict[str, Any]) -> Options:
+        return [[member.value, talk.words(f"{self.key}.{member.value}")] for member in self.members]
+
+    def spellings(self, options: Options, words: "Words") -> list[list[str]]:
+        """Label and synonyms of each option."""
+        return [[label, *words.also(f"{self.key}.also.{value}")] for value, label in options]
+
+    @override
+    def sentences(self) -> list[str]:
+        return [*super().sentences(), *(f"{self.key}.{member.value}" for member in self.members)]
+
+    @override
+    def labels(self, words: "Words") -> list[str]:
+        return [words(f"{self.key}.{member.value}") for member in self.members]
+
+
+class Choice(_Listed[E]):
+    """One of an enum's members."""
+
+    kind = "choice"
+
+    def __init__(self, key: str, members: type[E]) -> None:
+        super().__init__(key, members)
+        self._members = members
+
+    @override
+    def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
+        if not heard.is_text:
+            return Unclear("media")
+        at = pick(heard.text, len(options))
+        at = match(heard.text, self.spellings(options, talk.words)) if at is None else at
+        return Unclear("choice") if at is None else Read(options[at][0])
+
+    @override
+    def from_json(self, value: Any) -> E:
+        return self._members(value)
+
+
+class Several(_Listed[list[E]]):
+    """One or more of an enum's members."""
+
+    kind = "several"
+
+    def __init__(self, key: str, members: type[E]) -> None:
+        super().__init__(key, members)
+        self._members = members
+
+    @override
+    def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
+        if not heard.is_text:
+            return Unclear("media")
+        found = picks(heard.text, self.spellings(options, talk.words))
+        return Unclear("several") if found is None else Read([options[at][0] for at in found])
+
+    @override
+    def from_json(self, value: Any) -> list[E]:
+        return [self._members(each) for each in value]
+
+
+class YesOrNo(StrEnum):
+    """The two answers of a yes/no question."""
+
+    YES = "yes"
+    NO = "no"
+
+
+class YesNo(Choice[YesOrNo]):
+    """Yes or no; the labels are the question's own, `{key}.yes` and `{key}.no`."""
+
+    kind = "yes_no"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key, YesOrNo)
+
+    @override
+    def spellings(self, options: Options, words: "Words") -> list[list[str]]:
+        common = {YesOrNo.YES: words.also("dialogue.yes"), YesOrNo.NO: words.also("dialogue.no")}
+        own = super().spellings(options, words)
+        return [[*spelling, *common[YesOrNo(value)]] for spelling, (value, _) in zip(own, options, strict=True)]
+
+
+class OneOf(Question[str]):
+    """One of options that only the moment knows (classes, rooms); `values["options"]` is the list of [value, label]."""
+
+    kind = "one_of"
+
+    @override
+    def options(self, talk: "Talk", values: dict[str, Any]) -> Options:
+        return [[str(value), str(label)] for value, label in values["options"]]
+
+    @override
+    def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
+        if not heard.is_text:
+            return Unclear("media")
+        at = pick(heard.text, len(options))
+        at = match(heard.text, [[label] for _, label in options]) if at is None else at
+        return Unclear("choice") if at is None else Read(options[at][0])
+
+    @override
+    def from_json(self, value: Any) -> str:
+        return str(value)
+
+
+class Number(Question[int]):
+    """A whole number from `low` to `high`; `values["high"]` overrides the upper end."""
+
+    kind = "number"
+    takes_zero = True
+
+    def __init__(self, key: str, *, low: int = 0, high: int = 100_000) -> None:
+        super().__init__(key)
+        self.low, self.high = low, high
+
+    @override
+    def options(self, talk: "Talk", values: dict[str, Any]) -> Options:
+        return []
+
+    @override
+    def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
+        if not heard.is_text:
+            return Unclear("media")
+        number = whole_number(heard.text)
+        high = int(talk.asked.get("high", self.high))
+        if number is None:
+            return Unclear("number")
+        return Read(number) if self.low <= number <= high else Unclear("range")
+
+    @override
+    def from_json(self, value: Any) -> int:
+        return int(value)
+
+
+class FreeText(Question[str]):
+    """Whatever the person writes, as they wrote it; `media` says that a voice or a picture counts too."""
+
+    kind = "text"
+
+    def __init__(self, key: str, *, media: bool = False, longest: int = LONGEST_TEXT) -> None:
+        super().__init__(key)
+        self.media, self.longest = media, longest
+
+    @override
+    def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
+        if not heard.is_text:
+            return Read(talk.words("dialogue.sent_media")) if self.media else Unclear("media")
+        text = heard.text.strip()
+        if not text:
+            return Unclear("empty")
+        return Read(text) if len(text) <= self.longest else Unclear("too_long")
+
+    @override
+    def from_json(self, value: Any) -> str:
+        return str(value)
+
+
+def numbered(labels: Sequence[str]) -> str:
+    """Labels as option lines."""
+    return "\n".join(f"{at}. {label}" for at, label in enumerate(labels, 1))
+
+
+def same_word(one: str, other: str) -> bool:
+    """Whether two short texts are the same word, whatever their width and case."""
+    return folded(one).casefold() == folded(other).casefold()

@@ -1,0 +1,146 @@
+"""Binding: which person an account belongs to. Rules: design, Binding.
+
+Five wrong tries close binding for an account for an hour, twenty a day for a number; nobody is told which part was wrong.
+"""
+
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from models.audit import Fact, record
+from models.contact import Contact
+from models.db import UTCDateTime
+from models.errors import NotFoundError
+from models.person import Person, find_by_number
+from models.seal import digest
+from models.talk import Actor
+
+TRIES_AN_ACCOUNT = 5
+ACCOUNT_CLOSED = timedelta(hours=1)
+TRIES_A_NUMBER = 20
+NUMBER_CLOSED = timedelta(days=1)
+CODE_LASTS = timedelta(days=3)
+_CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class BindFailure(SQLModel, table=True):
+    """One wrong try; the number only as a keyed digest, so that tries at unknown numbers count too."""
+
+    __tablename__ = "bind_failure"
+
+    id: int | None = Field(default=None, primary_key=True)
+    contact_id: int = Field(foreign_key="contact.id", index=True)
+    number_digest: str = Field(index=True)
+    at: datetime = Field(sa_type=UTCDateTime)
+
+
+class BindCode(SQLModel, table=True):
+    """A code that stands for the telephone's last four digits, once."""
+
+    __tablename__ = "bind_code"
+
+    id: int | None = Field(default=None, primary_key=True)
+    person_id: int = Field(foreign_key="person.id", index=True)
+    code_digest: str
+    expires_at: datetime = Field(sa_type=UTCDateTime)
+    used_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class BindResult(StrEnum):
+    """What came of a try; the value is the last part of its sentence's key."""
+
+    BOUND = "bound"
+    ALREADY = "already"
+    WRONG = "wrong"
+    ACCOUNT_CLOSED = "account_closed"
+    NUMBER_CLOSED = "number_closed"
+    OTHER_ACCOUNT = "other_account"
+
+
+def account_closed(session: Session, contact_id: int, *, now: datetime) -> bool:
+    """Whether an account has used up its tries."""
+    query = select(BindFailure.id).where(BindFailure.contact_id == contact_id, BindFailure.at > now - ACCOUNT_CLOSED)
+    return len(session.exec(query.limit(TRIES_AN_ACCOUNT)).all()) >= TRIES_AN_ACCOUNT
+
+
+def bind(session: Session, actor: Actor, number: str, name: str, proof: str, *, now: datetime) -> BindResult:  # noqa: PLR0911, PLR0913
+    """Bind the actor's account to a person; `proof` is the last four digits of their telephone, or a code."""
+    number, name, proof = number.strip(), "".join(name.split()), proof.strip().upper()
+    number_digest = digest(number.upper(), "bind number")
+    if account_closed(session, actor.contact_id, now=now):
+        return BindResult.ACCOUNT_CLOSED
+    tries = session.exec(
+        select(BindFailure.id)
+        .where(BindFailure.number_digest == number_digest, BindFailure.at > now - NUMBER_CLOSED)
+        .limit(TRIES_A_NUMBER)
+    ).all()
+    if len(tries) >= TRIES_A_NUMBER:
+        return BindResult.NUMBER_CLOSED
+    person = find_by_number(session, number)
+    if person is None or "".join(person.name.split()) != name or not _proves(session, person, proof, now=now):
+        session.add(BindFailure(contact_id=actor.contact_id, number_digest=number_digest, at=now))
+        record(session, Fact.BINDING_REFUSED, None, f"contact:{actor.contact_id}", at=now)
+        return BindResult.WRONG
+    return _attach(session, actor, person, now=now)
+
+
+def _proves(session: Session, person: Person, proof: str, *, now: datetime) -> bool:
+    if person.phone and len(person.phone) >= 4 and hmac.compare_digest(person.phone[-4:].encode(), proof.encode()):  # noqa: PLR2004
+        return True
+    code = session.exec(
+        select(BindCode).where(
+            BindCode.person_id == person.id,
+            BindCode.code_digest == digest(proof, "bind code"),
+            BindCode.expires_at > now,
+            col(BindCode.used_at).is_(None),
+        )
+    ).first()
+    if code is None:
+        return False
+    code.used_at = now
+    session.add(code)
+    return True
+
+
+def _attach(session: Session, actor: Actor, person: Person, *, now: datetime) -> BindResult:
+    mine = session.get_one(Contact, actor.contact_id)
+    if mine.person_id == person.id:
+        return BindResult.ALREADY
+    other = session.exec(
+        select(Contact).where(Contact.person_id == person.id, Contact.channel == mine.channel)
+    ).first()
+    if other is not None:
+        return BindResult.OTHER_ACCOUNT
+    mine.person_id = person.id
+    mine.bound_at = now
+    mine.listening = True
+    session.add(mine)
+    session.flush()
+    record(session, Fact.BOUND, person.id, f"contact:{mine.id}", at=now)
+    return BindResult.BOUND
+
+
+def unbind(session: Session, actor: Actor, *, now: datetime) -> None:
+    """Take the account off the person; what was sent stays, pushes to this account end."""
+    mine = session.get_one(Contact, actor.contact_id)
+    mine.person_id = None
+    mine.bound_at = None
+    session.add(mine)
+    record(session, Fact.UNBOUND, actor.person_id, f"contact:{mine.id}", at=now)
+
+
+def make_code(session: Session, number: str, *, now: datetime) -> str:
+    """A new one-time code for a person, e.g. `7K3F9Q`; the ones before stop working. Raises: NotFoundError."""
+    person = find_by_number(session, number)
+    if person is None:
+        raise NotFoundError("errors.no_such_number")
+    for old in session.exec(select(BindCode).where(BindCode.person_id == person.id, col(BindCode.used_at).is_(None))):
+        old.used_at = now
+        session.add(old)
+    code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(6))
+    session.add(BindCode(person_id=person.id, code_digest=digest(code, "bind code"), expires_at=now + CODE_LASTS))
+    record(session, Fact.BIND_CODE_MADE, None, f"person:{person.id}", at=now)
+    return code

@@ -1,0 +1,297 @@
+"""The database: one per process, SQLite or PostgreSQL, and the unit of work.
+
+`unit_of_work()` is the only way to a session: it commits when its block ends well and rolls back otherwise.
+`Fixed` statements are written in SQLAlchemy Core, compiled once, and run on the driver's own cursor: on the path of every
+message the object mapper would cost ten times the database (docs/decisions/0003-hot-path.md).
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlmodel import Session, SQLModel
+from typing_extensions import override
+
+from models.errors import CommitUnknownError, DeadlineError
+
+LOCK_WAIT = 10.0
+"""Seconds that a job waits for SQLite's writer before it gives up; a turn brings its own deadline."""
+
+POOL_SIZE = 12
+
+# Every constraint has a name, so that a later migration can take it away on both engines.
+SQLModel.metadata.naming_convention = {
+    "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "ix": "ix_%(column_0_label)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+
+def to_utc_text(moment: datetime) -> str:
+    """The one spelling of a moment in SQLite: fixed width, so that text order is time order."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def utc(value: str | datetime) -> datetime:
+    """A moment as a `Fixed` statement returns it, aware UTC on both engines."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value.astimezone(UTC)
+
+
+sqlite3.register_adapter(datetime, to_utc_text)
+
+
+class UTCDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware UTC moment; SQLite keeps it as fixed-width text, PostgreSQL as timestamptz."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    @override
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.String(26))
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
+
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return to_utc_text(value)
+
+    @override
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else utc(value)
+
+
+def enum_column(kind: type[StrEnum]) -> sa.Enum:
+    """A column that holds the enum's value and refuses any other."""
+    return sa.Enum(
+        kind, values_callable=lambda members: [member.value for member in members], native_enum=False, length=32
+    )
+
+
+class Database:
+    """One engine with the habits of its dialect."""
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.url.drivername in {"postgres", "postgresql"}:
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        # SQLite has one writer; the lock gives it to the threads of this process in turn, without SQLite's own
+        # sleep-and-try-again, which is unfair and slow.
+        self._writer = threading.Lock()
+        self.engine = self._make_engine()
+
+    def _make_engine(self) -> Engine:
+        options: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": POOL_SIZE}
+        if self.is_sqlite:
+            options["connect_args"] = {"check_same_thread": False, "isolation_level": None, "timeout": LOCK_WAIT}
+        else:
+            # A server that went away and came back is noticed at check-out, not in the middle of somebody's turn.
+            options["pool_pre_ping"] = True
+        engine = sa.create_engine(self.url, poolclass=sa.pool.QueuePool, **options)
+        if self.is_sqlite:
+            event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+
+    @contextmanager
+    def unit_of_work(self, *, until: float | None = None, write: bool = True) -> Iterator[Session]:
+        """A session in one transaction; commits at the end of the block.
+
+        Units: `until` is a `time.monotonic()` moment; waits for locks and statements end by then.
+        Raises: DeadlineError when it passes before the commit.
+        """
+        until = time.monotonic() + LOCK_WAIT if until is None else until
+        locked = self.is_sqlite and write
+        if locked and not self._writer.acquire(timeout=max(0.0, until - time.monotonic())):
+            raise DeadlineError
+        try:
+            with self.engine.connect() as connection:
+                self._begin(connection, until, write=write)
+                session = Session(bind=connection, autoflush=True, expire_on_commit=False)
+                session.info["driver"] = _raw(connection)
+                try:
+                    yield session
+                    session.flush()
+                    if write and time.monotonic() > until:
+                        raise DeadlineError  # noqa: TRY301 — the roll-back below is this block's own
+                except BaseException:
+                    _undo(connection)
+                    raise
+                finally:
+                    session.expunge_all()
+                self._commit(connection)
+        finally:
+            if locked:
+                self._writer.release()
+
+    def _begin(self, connection: sa.Connection, until: float, *, write: bool) -> None:
+        left = max(1, int((until - time.monotonic()) * 1000))
+        raw = _raw(connection)
+        connection.begin()
+        if self.is_sqlite:
+            raw.execute(f"PRAGMA busy_timeout={left}")
+            try:
+                raw.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            except sqlite3.OperationalError as error:
+                raise DeadlineError from error
+        else:
+            raw.execute(f"SET LOCAL statement_timeout={left}; SET LOCAL idle_in_transaction_session_timeout={left + 1000}")
+
+    def _commit(self, connection: sa.Connection) -> None:
+        raw = _raw(connection)
+        try:
+            raw.commit()
+        except Exception as error:
+            # SQLite that fails a COMMIT still holds the transaction: rolling it back makes the outcome certain.
+            # A PostgreSQL connection that broke here may have committed: nobody may claim either.
+            if not self.is_sqlite and raw.broken:
+                connection.invalidate()
+                raise CommitUnknownError from error
+            _undo(connection)
+            raise
+        connection.rollback()  # only tells SQLAlchemy that its transaction is over
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def _raw(connection: sa.Connection) -> Any:
+    return connection.connection.dbapi_connection
+
+
+def _undo(connection: sa.Connection) -> None:
+    """Roll back; a connection that cannot even do that is thrown away, and with it its transaction."""
+    try:
+        _raw(connection).rollback()
+    except Exception:  # noqa: BLE001 — whatever the driver says, the server drops the transaction with the connection
+        connection.invalidate()
+    connection.rollback()
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA cache_size=-8000")
+    cursor.execute("PRAGMA secure_delete=ON")
+    cursor.close()
+
+
+_database: Database | None = None
+
+
+def connect(url: str) -> Database:
+    """Open the process's database; the one before is closed."""
+    global _database  # noqa: PLW0603 — one database per process is the rule this line keeps
+    if _database is not None:
+        _database.dispose()
+    _database = Database(url)
+    return _database
+
+
+def database() -> Database:
+    """The process's database."""
+    if _database is None:
+        msg = "models.db.connect() has not been called"
+        raise RuntimeError(msg)
+    return _database
+
+
+@contextmanager
+def unit_of_work(*, until: float | None = None, write: bool = True) -> Iterator[Session]:
+    """A session of the process's database in one transaction; see `Database.unit_of_work`."""
+    with database().unit_of_work(until=until, write=write) as session:
+        yield session
+
+
+def driver(session: Session) -> Any:
+    """The driver's own connection under a session of `unit_of_work`."""
+    return session.info["driver"]
+
+
+@contextmanager
+def savepoint(session: Session) -> Iterator[None]:
+    """Keep the rows of this block together: an error leaves none of them and the transaction goes on."""
+    session.flush()
+    cursor = driver(session).cursor()
+    cursor.execute("SAVEPOINT step")
+    try:
+        yield
+        session.flush()
+    except BaseException:
+        session.expunge_all()
+        cursor.execute("ROLLBACK TO SAVEPOINT step")
+        raise
+    cursor.execute("RELEASE SAVEPOINT step")
+
+
+_DIALECTS: Mapping[bool, Callable[[], Dialect]] = {
+    True: lambda: sqlite.dialect(paramstyle="named"),
+    False: lambda: postgresql.dialect(paramstyle="pyformat"),
+}
+
+
+class Fixed:
+    """A Core statement compiled once per engine and run on the driver's cursor.
+
+    Values must be what both drivers take as they are: int, str, bytes, bool, datetime, None; moments come back through `utc`.
+    """
+
+    def __init__(self, statement: Callable[[], sa.sql.ClauseElement]) -> None:
+        self._statement = statement
+        self._sql: dict[bool, tuple[str, dict[str, Any]]] = {}
+
+    def _compiled(self, *, is_sqlite: bool) -> tuple[str, dict[str, Any]]:
+        if is_sqlite not in self._sql:
+            compiled = self._statement().compile(dialect=_DIALECTS[is_sqlite]())
+            constants = {
+                name: value.value if isinstance(value, StrEnum) else value
+                for name, value in compiled.params.items()
+                if value is not None
+            }
+            self._sql[is_sqlite] = (str(compiled), constants)
+        return self._sql[is_sqlite]
+
+    def run(self, session: Session, **values: object) -> DBAPICursor:
+        """Execute; the cursor holds rows or the row count."""
+        raw = driver(session)
+        sql, constants = self._compiled(is_sqlite=isinstance(raw, sqlite3.Connection))
+        cursor = raw.cursor()
+        cursor.execute(sql, {**constants, **values} if constants else values)
+        return cursor  # type: ignore[no-any-return]
+
+    def one(self, session: Session, **values: object) -> Sequence[Any] | None:
+        """The first row, or None."""
+        return self.run(session, **values).fetchone()
+
+    def all(self, session: Session, **values: object) -> Sequence[Sequence[Any]]:
+        """Every row."""
+        return self.run(session, **values).fetchall()
+
+
+DATABASE_ERRORS = (exc.DBAPIError, sqlite3.Error)
+
+
+def is_database_error(error: BaseException) -> bool:
+    """Whether the engine, not our code, failed."""
+    if isinstance(error, DATABASE_ERRORS):
+        return True
+    return type(error).__module__.startswith("psycopg")

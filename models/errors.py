@@ -1,0 +1,82 @@
+"""The one error tree.
+
+CentreError
+├── DomainError        the person can fix it; carries the key and values of its sentence
+│   ├── NotFoundError      missing, or not theirs: both look the same
+│   ├── WrongStateError    the thing is no longer in the state this step needs
+│   └── RefusedError       a rule says no; the sentence says which
+├── ChannelError       a platform did not take a message
+│   ├── ChannelBusyError       later; `retry_after`
+│   ├── ChannelRefusedError    never, for this recipient and channel
+│   └── ChannelUnsureError     the answer was lost: it may have arrived
+├── CommitUnknownError  a COMMIT went out and no answer came back
+├── DeadlineError       a turn ran out of its four seconds
+└── SettingsError       at start: what is wrong and how to mend it, in one line
+All else is a bug.
+"""
+
+from datetime import timedelta
+
+
+class CentreError(Exception):
+    """Whatever this system raises on purpose."""
+
+
+class DomainError(CentreError):
+    """The person can fix it; `key` and `values` make its sentence."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.key = key
+        self.values = values
+
+
+class NotFoundError(DomainError):
+    """Missing, or not theirs."""
+
+    def __init__(self, key: str = "errors.not_found", **values: object) -> None:
+        super().__init__(key, **values)
+
+
+class WrongStateError(DomainError):
+    """The thing is no longer in the state this step needs."""
+
+
+class RefusedError(DomainError):
+    """A rule says no."""
+
+
+class ChannelError(CentreError):
+    """A platform did not take a message; `code` is its errcode, None when there was none."""
+
+    def __init__(self, code: int | None = None) -> None:
+        super().__init__(f"errcode {code}")
+        self.code = code
+
+
+class ChannelBusyError(ChannelError):
+    """Try again after `retry_after`."""
+
+    def __init__(self, code: int | None = None, *, retry_after: timedelta) -> None:
+        super().__init__(code)
+        self.retry_after = retry_after
+
+
+class ChannelRefusedError(ChannelError):
+    """Final for this recipient on this channel."""
+
+
+class ChannelUnsureError(ChannelError):
+    """The request went out and no answer came back."""
+
+
+class DeadlineError(CentreError):
+    """A turn ran out of time; nothing was kept."""
+
+
+class CommitUnknownError(CentreError):
+    """A COMMIT went out and no answer came back: it may hold or not, and nobody may claim either."""
+
+
+class SettingsError(CentreError):
+    """The configuration cannot be used; the message is one line that says what and how to mend it."""

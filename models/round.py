@@ -1,0 +1,196 @@
+"""Rounds: the weeks' check-ins, opened, due and closed by the school's settings. Rules: docs/rules.md#rounds.
+
+A round stays open until the next one of its kind opens; after due it is late. Moments follow the school's time zone.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from models.audit import Fact, record
+from models.db import Fixed, UTCDateTime, enum_column
+from models.policy import CheckinPolicy, WeeklyMoment
+
+log = logging.getLogger(__name__)
+WEEK = timedelta(weeks=1)
+
+
+class RoundKind(StrEnum):
+    """Whose check-in it is."""
+
+    CLASS = "class"
+    DORM = "dorm"
+
+
+class Round(SQLModel, table=True):
+    """One opening. `opens_on` is its local day: the same week opens once, however often it is asked for."""
+
+    __table_args__ = (sa.UniqueConstraint("kind", "opens_on"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: RoundKind = Field(sa_type=enum_column(RoundKind))  # type: ignore[call-overload]
+    opens_on: date
+    opens_at: datetime = Field(sa_type=UTCDateTime)
+    due_at: datetime = Field(sa_type=UTCDateTime)
+    announced: bool = False  # the ticker planned its opening pushes
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A week's round as the settings have it, whether or not anybody opened it yet."""
+
+    kind: RoundKind
+    opens_at: datetime
+    due_at: datetime
+    quiet: bool
+
+    @property
+    def opens_on(self) -> date:
+        """The local day, as the zone of `opens_at` has it."""
+        return self.opens_at.date()
+
+
+@lru_cache(maxsize=512)
+def is_holiday(day: date) -> bool:
+    """Whether a day belongs to a public holiday; past the calendar's data nothing does, and that is logged."""
+    import chinese_calendar  # noqa: PLC0415 — only schedulers and first turns of a week pay for it
+
+    try:
+        on_holiday, name = chinese_calendar.get_holiday_detail(day)
+    except NotImplementedError:
+        log.warning("no holiday data for this year; every week counts as term", extra={"year": day.year})
+        return False
+    return bool(on_holiday and name)
+
+
+def term_week(policy: CheckinPolicy, day: date) -> int | None:
+    """Which week of term a day is in, 1 first; None outside term; 0 when the school has set no terms."""
+    if not policy.terms:
+        return 0
+    for term in policy.terms:
+        if term.first_day <= day <= term.last_day:
+            monday = term.first_day - timedelta(days=term.first_day.weekday())
+            return (day - monday).days // 7 + 1
+    return None
+
+
+def _moments(policy: CheckinPolicy, kind: RoundKind) -> tuple[WeeklyMoment, WeeklyMoment]:
+    if kind is RoundKind.CLASS:
+        return policy.class_opens, policy.class_due
+    return policy.dorm_opens, policy.dorm_due
+
+
+def slot_on(policy: CheckinPolicy, kind: RoundKind, opens_on: date) -> Slot:
+    """The slot that opens on a local day."""
+    opens, due = _moments(policy, kind)
+    days = (due.weekday - opens.weekday) % 7
+    opens_at = datetime.combine(opens_on, opens.at, policy.zone)
+    due_at = datetime.combine(opens_on + timedelta(days=days), due.at, policy.zone)
+    if due_at <= opens_at:
+        due_at = datetime.combine(opens_on + timedelta(days=days + 7), due.at, policy.zone)
+    week = term_week(policy, opens_on)
+    off_week = kind is RoundKind.DORM and week is not None and not _dorm_week(policy, week, opens_on)
+    quiet = week is None or off_week or is_holiday(opens_on) or is_holiday(due_at.date())
+    return Slot(kind, opens_at, due_at, quiet)
+
+
+def _dorm_week(policy: CheckinPolicy, week: int, day: date) -> bool:
+    # Without terms the calendar's own weeks are counted, so that every second one is the same on all machines.
+    number = week or day.toordinal() // 7
+    return number % policy.dorm_every_weeks == 0
+
+
+def latest_slot(policy: CheckinPolicy, kind: RoundKind, now: datetime) -> Slot:
+    """The last slot whose opening moment has come, quiet or not."""
+    opens, _ = _moments(policy, kind)
+    local = now.astimezone(policy.zone)
+    day = local.date() - timedelta(days=(local.weekday() - opens.weekday) % 7)
+    if datetime.combine(day, opens.at, policy.zone) > local:
+        day -= WEEK
+    return slot_on(policy, kind, day)
+
+
+def next_slot(policy: CheckinPolicy, kind: RoundKind, now: datetime) -> Slot:
+    """The next slot that is not quiet and opens after `now`; looks half a year ahead."""
+    day = latest_slot(policy, kind, now).opens_on
+    for _ in range(26):
+        day += WEEK
+        slot = slot_on(policy, kind, day)
+        if not slot.quiet:
+            return slot
+    return slot
+
+
+_table = Round.__table__  # type: ignore[attr-defined]
+_OPEN = Fixed(
+    lambda: upsert(_table)
+    .values(
+        kind=sa.bindparam("kind", type_=sa.String),
+        opens_on=sa.bindparam("opens_on", type_=sa.String),
+        opens_at=sa.bindparam("opens_at"),
+        due_at=sa.bindparam("due_at"),
+        announced=sa.bindparam("announced"),
+    )
+    .on_conflict_do_nothing(index_elements=[_table.c.kind, _table.c.opens_on])
+    .returning(_table.c.id)
+)
+
+
+def open_round(session: Session, slot: Slot, *, due_at: datetime, announced: bool, now: datetime) -> Round:
+    """The slot's round, made if it was not there."""
+    row = _OPEN.one(
+        session,
+        kind=slot.kind.value,
+        opens_on=slot.opens_on.isoformat(),
+        opens_at=slot.opens_at.astimezone(UTC),
+        due_at=due_at.astimezone(UTC),
+        announced=announced,
+    )
+    if row is not None:
+        record(session, Fact.ROUND_OPENED, None, f"round:{row[0]}", at=now)
+    return session.exec(select(Round).where(Round.kind == slot.kind, Round.opens_on == slot.opens_on)).one()
+
+
+def current_round(session: Session, policy: CheckinPolicy, kind: RoundKind, *, now: datetime) -> Round:
+    """The round that takes check-ins now.
+
+    The last one opened, until the next opens. Where none was opened for this week yet, in holidays too, this opens it; it is
+    then due at its usual moment, or, when that has passed, as the next one opens: nobody is late for a round nobody announced.
+    """
+    slot = latest_slot(policy, kind, now)
+    last = session.exec(
+        select(Round).where(Round.kind == kind, Round.opens_at <= now).order_by(col(Round.opens_at).desc())
+    ).first()
+    if last is not None and (last.opens_on >= slot.opens_on or slot.quiet and _covers(policy, last, now)):
+        return last
+    due_at = slot.due_at if slot.due_at > now and not slot.quiet else slot.opens_at + WEEK
+    return open_round(session, slot, due_at=due_at, announced=slot.quiet, now=now)
+
+
+def _covers(policy: CheckinPolicy, last: Round, now: datetime) -> bool:
+    """Whether a round opened before a quiet week is still the one that counts (dorms: every second week)."""
+    weeks = policy.dorm_every_weeks if last.kind is RoundKind.DORM else 1
+    return now - last.opens_at < weeks * WEEK
+
+
+def next_opening(policy: CheckinPolicy, it: Round, *, now: datetime) -> datetime:
+    """When a round closes: as the next one opens."""
+    return next_slot(policy, it.kind, max(now, it.opens_at)).opens_at.astimezone(UTC)
+
+
+def plan_round(session: Session, policy: CheckinPolicy, kind: RoundKind, *, now: datetime) -> Round | None:
+    """The round whose opening is to be announced now, made if need be; None when there is nothing to announce.
+
+    A round whose due moment has passed is not announced any more: a scheduler that was down for days must not knock.
+    """
+    slot = latest_slot(policy, kind, now)
+    if slot.quiet or slot.due_at <= now:
+        return None
+    it = open_round(session, slot, due_at=slot.due_at, announced=False, now=now)
+    return None if it.announced else it

@@ -1,0 +1,179 @@
+"""What teachers see of their classes: a list with counts in chat, the words on one page. Rules: domain 2.2, Z-27, Z-28, X-27.
+
+Access is the matrix of domain 2.2: an advisor sees their classes, a station head and the college's leads their college; the
+centre only classes for which nobody nearer can be reached, because the push went there.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from models.alert import Alert, open_alerts, words_of
+from models.audit import Fact, record
+from models.checkin import Checkin, answers_of, highest
+from models.concern import Attention, Concern, body_of
+from models.errors import NotFoundError
+from models.person import Person
+from models.policy import CheckinPolicy, DutyPolicy
+from models.post import ADVISORS, CENTRE_LEADS, Role, first_to_tell, posts_of
+from models.round import Round, RoundKind, current_round
+from models.unit import Level, Unit, below, find_school
+
+OF_THE_CLASS = (*ADVISORS, Role.STATION_HEAD, Role.COLLEGE_LEAD, Role.AFFAIRS_DIRECTOR)
+SHOWN_FOR = timedelta(days=14)
+ALERTS_SHOWN_FOR = timedelta(days=3)
+
+
+def classes_of(session: Session, person_id: int) -> list[Unit]:
+    """The classes whose words a person may read, by name."""
+    posts = posts_of(session, person_id)
+    found = {
+        unit.id: unit
+        for post in posts
+        if post.role in OF_THE_CLASS
+        for unit in below(session, post.unit_id, Level.CLASS)
+    }
+    if any(post.role in CENTRE_LEADS for post in posts) and (school := find_school(session)):
+        for unit in below(session, school.id or 0, Level.CLASS):
+            if any(person.id == person_id for person in first_to_tell(session, unit.id or 0)):
+                found[unit.id] = unit
+    return sorted(found.values(), key=lambda unit: unit.name)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of 「看小结」."""
+
+    unit: Unit
+    sent: bool
+    waiting: int
+    total: int
+    level: Attention | None
+
+
+def overview(session: Session, policy: CheckinPolicy, person_id: int, *, now: datetime) -> list[Row]:
+    """Classes with something to see: unseen and heavier ones first. A fixed number of queries for all classes."""
+    classes = classes_of(session, person_id)
+    ids = [unit.id or 0 for unit in classes]
+    it = current_round(session, policy, RoundKind.CLASS, now=now)
+    sent = set(session.exec(select(Checkin.unit_id).where(Checkin.round_id == it.id, col(Checkin.unit_id).in_(ids))))
+    concerns: dict[int, list[Concern]] = {}
+    for concern in session.exec(select(Concern).where(col(Concern.class_id).in_(ids), Concern.created_at >= _since(it, now))):
+        concerns.setdefault(concern.class_id, []).append(concern)
+    rows = []
+    for unit in classes:
+        mine = concerns.get(unit.id or 0, [])
+        waiting = [concern for concern in mine if concern.seen_at is None]
+        if mine or unit.id in sent:
+            rows.append(Row(unit, unit.id in sent, len(waiting), len(mine), highest(mine)))
+    order = [None, *Attention]
+    return sorted(rows, key=lambda row: (-row.waiting, -order.index(row.level), row.unit.name))
+
+
+def _since(it: Round, now: datetime) -> datetime:
+    return min(it.opens_at, now - SHOWN_FOR)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The words of one class, for one reading."""
+
+    unit: Unit
+    checkin: Checkin | None
+    author: str
+    answers: dict[str, Any]
+    versions: int
+    concerns: list[dict[str, Any]]
+
+
+def read_class(session: Session, policy: CheckinPolicy, person_id: int, class_id: int, *, now: datetime) -> Page:
+    """The page of a class; each thing on it counts as seen, and the reading is a fact. Raises: NotFoundError."""
+    if all(unit.id != class_id for unit in classes_of(session, person_id)):
+        raise NotFoundError
+    it = current_round(session, policy, RoundKind.CLASS, now=now)
+    checkin = session.exec(select(Checkin).where(Checkin.round_id == it.id, Checkin.unit_id == class_id)).first()
+    found = session.exec(
+        select(Concern)
+        .where(Concern.class_id == class_id, Concern.created_at >= _since(it, now))
+        .order_by(col(Concern.created_at).desc())
+    ).all()
+    shown = [_shown(session, concern) for concern in found]
+    for concern in found:
+        concern.seen_at = concern.seen_at or now
+        session.add(concern)
+    record(session, Fact.SUMMARY_READ, person_id, f"unit:{class_id}", at=now, concerns=len(found))
+    return Page(
+        unit=session.get_one(Unit, class_id),
+        checkin=checkin,
+        author=session.get_one(Person, checkin.author_id).name if checkin else "",
+        answers=answers_of(session, checkin) if checkin else {},
+        versions=checkin.version if checkin else 0,
+        concerns=shown,
+    )
+
+
+def _shown(session: Session, it: Concern) -> dict[str, Any]:
+    body = body_of(it)
+    subject = body.get("subject") or {}
+    person = session.get(Person, subject["person_id"]) if subject.get("person_id") else None
+    return {
+        "kind": it.kind.value,
+        "who": f"{person.name}（{person.number}）" if person else subject.get("typed"),
+        "writer": session.get_one(Person, it.writer_id).name,
+        "attention": it.attention.value if it.attention else None,
+        "at": it.created_at,
+        "new": it.seen_at is None,
+        **{key: body.get(key) for key in ("facts", "since", "knows", "topic", "dorm")},
+    }
+
+
+@dataclass(frozen=True)
+class AlertRow:
+    """One alert in the list of somebody who was called."""
+
+    id: int
+    unit: str
+    at: datetime
+
+
+def alerts_for(session: Session, policy: DutyPolicy, person_id: int, *, now: datetime) -> list[AlertRow]:
+    """The alerts of the last days that a person was called about, newest first."""
+    person = session.get_one(Person, person_id)
+    return [
+        AlertRow(it.id or 0, _unit_name(session, it), it.created_at)
+        for it in open_alerts(session, person, policy, since=now - ALERTS_SHOWN_FOR)
+    ]
+
+
+def _unit_name(session: Session, it: Alert) -> str:
+    unit = session.get(Unit, it.class_id) if it.class_id else None
+    return unit.name if unit else ""
+
+
+@dataclass(frozen=True)
+class AlertPage:
+    """Everything that is known of an alert."""
+
+    alert: Alert
+    unit: str
+    reporter: Person | None
+    words: list[dict[str, Any]]
+
+
+def read_alert(session: Session, policy: DutyPolicy, person_id: int, alert_id: int, *, now: datetime) -> AlertPage:
+    """The page of an alert, for somebody who was called about it. Raises: NotFoundError."""
+    if all(row.id != alert_id for row in alerts_for(session, policy, person_id, now=now)):
+        raise NotFoundError
+    it = session.get_one(Alert, alert_id)
+    record(session, Fact.SUMMARY_READ, person_id, f"alert:{alert_id}", at=now)
+    words = [_named(session, entry) for entry in words_of(it)]
+    return AlertPage(it, _unit_name(session, it), session.get(Person, it.person_id) if it.person_id else None, words)
+
+
+def _named(session: Session, entry: dict[str, Any]) -> dict[str, Any]:
+    subject = entry.get("subject") or {}
+    person = session.get(Person, subject["person_id"]) if subject.get("person_id") else None
+    who = f"{person.name}（{person.number}）" if person else subject.get("typed")
+    return {**entry, "at": datetime.fromisoformat(entry["at"]), "who": who}

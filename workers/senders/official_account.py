@@ -1,0 +1,120 @@
+"""公众号: a customer-service text while the person's window is open, else a template message.
+
+The text cannot be told from its repeat by the platform; the template message can, for ten minutes, by its `client_msg_id`.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from models.channel import Channel
+from models.errors import SettingsError
+from models.outbox import PushKind
+from workers.senders.parcel import Parcel, Way
+
+if TYPE_CHECKING:
+    from workers.senders.clients import Body, OfficialAccountClient
+    from workers.senders.tokens import SharedTokens
+
+LIMITS = {"thing": 20, "const": 20, "short_thing": 5, "phrase": 5, "character_string": 32, "name": 10}
+"""Characters that a value may have, by the prefix of its keyword; anything else is cut to 20 (fact sheet 7.3)."""
+
+SHOWN = ("text", "time", "number", "unit")
+"""What a template's keyword may show: the push in 20 characters, its moment, its number, the unit it speaks of."""
+
+NOTHING = "-"
+"""The platform refuses an empty value."""
+
+
+@dataclass(frozen=True)
+class TemplateForm:
+    """A template of the account's, and which of `SHOWN` each of its keywords gets: `{"thing1": "text", "time2": "time"}`."""
+
+    id: str
+    fields: Mapping[str, str]
+
+
+def check_forms(forms: Mapping[PushKind, TemplateForm]) -> None:
+    """Raises: SettingsError when a keyword is to show what there is not."""
+    for kind, form in forms.items():
+        for keyword, shown in form.fields.items():
+            if shown not in SHOWN:
+                msg = f"official_account.templates.{kind}.fields.{keyword} must be one of {', '.join(SHOWN)}"
+                raise SettingsError(msg)
+
+
+class OfficialAccountSender:
+    """Sends through one certified service account."""
+
+    channel = Channel.OFFICIAL_ACCOUNT
+
+    def __init__(  # noqa: PLR0913 — an account is its whole row of credentials, and its templates
+        self,
+        *,
+        app_id: str,
+        secret: str,
+        api_base: str,
+        templates: Mapping[PushKind, TemplateForm],
+        zone: ZoneInfo,
+        shared: "SharedTokens | None" = None,
+    ) -> None:
+        check_forms(templates)
+        self._templates = dict(templates)
+        self._zone = zone
+        self._credentials = (app_id, secret, api_base, shared)
+        self._lock = threading.Lock()
+        self._made: OfficialAccountClient | None = None
+
+    @property
+    def client(self) -> "OfficialAccountClient":
+        """The client behind it, made when first asked for."""
+        from workers.senders.clients import OfficialAccountClient  # noqa: PLC0415 — heavy, see there
+
+        with self._lock:
+            self._made = self._made or OfficialAccountClient(*self._credentials)
+            return self._made
+
+    def ways(self, parcel: Parcel) -> Sequence[Way]:
+        """The text inside the window, then the template, where the school has one for the kind."""
+        found = [Way(repeatable=False, windowed=True, send=partial(self._send_text, parcel))]
+        if parcel.kind in self._templates:
+            found.append(Way(repeatable=True, windowed=False, send=partial(self._send_template, parcel)))
+        return found
+
+    def _send_text(self, parcel: Parcel, until: float) -> None:
+        body = {"touser": parcel.address, "msgtype": "text", "text": {"content": parcel.text}}
+        self._call("message/custom/send", body, parcel, until)
+
+    def _send_template(self, parcel: Parcel, until: float) -> None:
+        form = self._templates[parcel.kind]
+        body = {
+            "touser": parcel.address,
+            "template_id": form.id,
+            "data": {keyword: {"value": self._value(parcel, keyword, shown)} for keyword, shown in form.fields.items()},
+            "client_msg_id": parcel.dedupe,
+        }
+        self._call("message/template/send", body, parcel, until)
+
+    def _call(self, path: str, body: "Body", parcel: Parcel, until: float) -> None:
+        self.client.send(path, body, until=until, attempt=parcel.attempt)
+
+    def _value(self, parcel: Parcel, keyword: str, shown: str) -> str:
+        match shown:
+            case "time":
+                return f"{parcel.at.astimezone(self._zone):%Y-%m-%d %H:%M}"
+            case "number":
+                return parcel.number
+            case "unit":
+                return fit(keyword, parcel.unit)
+            case _:
+                return fit(keyword, parcel.short)
+
+
+def fit(keyword: str, value: str) -> str:
+    """A value as the platform takes it: one line, not empty, not too long for its keyword."""
+    limit = LIMITS.get(keyword.rstrip("0123456789"), 20)
+    line = " ".join(value.split()) or NOTHING
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
