@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -52,6 +52,7 @@ def utc(value: str | datetime) -> datetime:
 
 
 sqlite3.register_adapter(datetime, to_utc_text)
+sqlite3.register_adapter(date, date.isoformat)
 
 
 class UTCDateTime(sa.types.TypeDecorator[datetime]):

@@ -132,7 +132,7 @@ _OPEN = Fixed(
     lambda: upsert(_table)
     .values(
         kind=sa.bindparam("kind", type_=sa.String),
-        opens_on=sa.bindparam("opens_on", type_=sa.String),
+        opens_on=sa.bindparam("opens_on"),
         opens_at=sa.bindparam("opens_at"),
         due_at=sa.bindparam("due_at"),
         announced=sa.bindparam("announced"),
@@ -147,7 +147,7 @@ def open_round(session: Session, slot: Slot, *, due_at: datetime, announced: boo
     row = _OPEN.one(
         session,
         kind=slot.kind.value,
-        opens_on=slot.opens_on.isoformat(),
+        opens_on=slot.opens_on,
         opens_at=slot.opens_at.astimezone(UTC),
         due_at=due_at.astimezone(UTC),
         announced=announced,

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pytest_socket import socket_allow_hosts
 
-from models import db, seal
+from models import clock, db, seal
 from models.db import Database
 from tests.engines import ENGINES, EngineName, drop, fresh_database_url
+from tests.world import World, make_world
 
 KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 """The tests' encryption key."""
@@ -43,3 +44,10 @@ def database(database_url: str) -> Iterator[Database]:
     connected = db.connect(database_url)
     yield connected
     connected.dispose()
+
+
+@pytest.fixture
+def world(database: Database, tmp_path: Path) -> Iterator[World]:
+    """A small school on each engine in turn."""
+    yield make_world(tmp_path, database.url.render_as_string(hide_password=False), KEY)
+    clock.stop_moving()

@@ -14,18 +14,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from bot.sandbox.listen import LOOPBACK
+from workers import leash
 
 FAREWELL = 8.0
 POLL = 0.1
 PATIENCE = 30.0
-
-_TETHERED = """
-import ctypes, os, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, 9)
-os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
-"""
-"""Run in the child before it becomes the bot: on Linux it dies with the thread that started it, however that ends."""
 
 
 class BotState(StrEnum):
@@ -38,11 +31,11 @@ class BotState(StrEnum):
 
 
 class Supervisor:
-    """One bot at a time. All starting is done by one thread that lives as long as the sandbox."""
+    """One bot at a time. One thread does all the starting and lives as long as the sandbox: it holds the leash."""
 
     def __init__(self, arguments: Sequence[str], port: int, environment: Mapping[str, str], log_file: Path) -> None:
-        """Shape: `arguments` are the interpreter's, such as `-m bot.cli run -c FILE`; `port` is where the bot answers."""
-        self._command = [sys.executable, "-c", _TETHERED, *arguments]
+        """Shape: `arguments` are the interpreter's, such as `-m bot.cli run -c FILE`; the bot answers on `port`."""
+        self._command = leash.command(sys.executable, *arguments)
         self._environment = dict(environment)
         self._log_file = log_file
         self._port = port

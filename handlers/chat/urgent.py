@@ -65,7 +65,8 @@ def urgent(talk: Talk) -> Dialogue:
     """Who needs help? Then people are called, or the phones are there."""
     alert_id = int(talk.args["alert"])
     if talk.args["trigger"] == Trigger.WORDS:
-        yield from tell("urgent.heard_words")
+        names = talk.args["names"]
+        yield from tell("urgent.heard_words" if names else "urgent.heard_words_nobody", names=talk.teachers(names))
     yield from tell("urgent.phones")
     if talk.args["number"]:
         answer: StrEnum = yield from ask(WHO_OR_ZERO)

@@ -207,10 +207,11 @@ class Router:
             self._keep_as_answer(it)
         trigger = Trigger.WORDS if safety is Safety.WORDS else Trigger.CALL
         alert = raise_alert(it.session, it.actor, trigger, policy=self.policy.duty, now=it.now, asks=True)
+        names: list[str] = []
         if safety is Safety.WORDS:
-            call(it.session, alert.id or 0, Told.CENTRE, policy=self.policy.duty, now=it.now)
+            names = call(it.session, alert.id or 0, Told.CENTRE, policy=self.policy.duty, now=it.now)
         it.lead.clear()
-        args = {"alert": alert.id, "trigger": trigger.value, "number": number_open}
+        args = {"alert": alert.id, "trigger": trigger.value, "number": number_open, "names": names}
         it.stack.frames.append(Frame(URGENT, it.now, args, []))
         it.heard = Heard("")
         return self._play(it, None)

@@ -69,7 +69,7 @@ class _Caller:
             raise TokenRefusedError(code, retry_after=pause)
         if trouble is not None or not answer.get("access_token"):
             raise TokenRefusedError(retry_after=BUSY_FOR)
-        return Token(str(answer["access_token"]), time.time() + int(answer.get("expires_in") or 0))
+        return Token.given(str(answer["access_token"]), float(answer.get("expires_in") or 0))
 
     def token_call(self, timeout: tuple[float, float]) -> Body:
         """The platform's own token call."""

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SPARE = 120.0
-"""Seconds before its end that a token is no longer begun with: a request must not outlive it."""
+"""Seconds before its end that the next token is asked for."""
+
+SHORT_LIVED = 10.0
+"""Seconds for which a token is used that was given with less than `SPARE` to live (WeCom repeats the one it has)."""
 
 FLIGHT = 5.0
 """Seconds that one process may take to fetch while the others wait."""
@@ -34,15 +37,20 @@ REDIS_REST = 5.0
 
 @dataclass(frozen=True)
 class Token:
-    """A token and the moment (`time.time()`) its life ends."""
+    """A token and the moment (`time.time()`) until which requests may begin with it."""
 
     text: str
-    ends: float
+    best_before: float
+
+    @classmethod
+    def given(cls, text: str, seconds: float) -> "Token":
+        """One that the platform gave with so many seconds to live."""
+        return cls(text, time.time() + (seconds - SPARE if seconds > SPARE + SHORT_LIVED else min(seconds, SHORT_LIVED)))
 
     @property
     def is_fresh(self) -> bool:
         """Whether a request may still begin with it."""
-        return self.ends - time.time() > SPARE
+        return time.time() < self.best_before
 
 
 class TokenRefusedError(ChannelBusyError):
@@ -62,15 +70,15 @@ class SharedTokens:
         with self._redis() as redis:
             if redis is not None and (found := redis.get(key)) is not None:
                 kept = json.loads(found)
-                return Token(kept["text"], kept["ends"])
+                return Token(kept["text"], kept["best_before"])
         return None
 
     def store(self, key: str, token: Token) -> None:
         """Let the other processes have it."""
         with self._redis() as redis:
             if redis is not None:
-                life = max(1, int(token.ends - time.time()))
-                redis.set(key, json.dumps({"text": token.text, "ends": token.ends}), ex=life)
+                life = max(1, int(token.best_before - time.time()))
+                redis.set(key, json.dumps({"text": token.text, "best_before": token.best_before}), ex=life)
 
     def begin(self, key: str) -> str | None:
         """Become the one who fetches: a ticket for `end`; None when another process is at it."""
@@ -128,7 +136,7 @@ class TokenKeeper:
         return token.text if token is not None and token.is_fresh else self._renew(None, until)
 
     def replace(self, bad: str, until: float) -> str:
-        """The token after `bad`, which the platform no longer takes; fetched once, whoever asks. Raises: ChannelBusyError."""
+        """The token after `bad`, which the platform no longer takes; fetched once for all. Raises: ChannelBusyError."""
         return self._renew(bad, until)
 
     def _renew(self, bad: str | None, until: float) -> str:

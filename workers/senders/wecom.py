@@ -1,4 +1,7 @@
-"""企业微信: a text to one member; the platform drops a body that it has just seen, so a lost answer is simply tried again."""
+"""企业微信: a text to one member.
+
+The platform drops a body that it has just seen, so a message whose answer was lost is simply sent again.
+"""
 
 import threading
 from collections.abc import Sequence
@@ -24,7 +27,7 @@ class WeComSender:
 
     channel = Channel.WECOM
 
-    def __init__(  # noqa: PLR0913 — an application is its whole row of credentials
+    def __init__(
         self, *, corp_id: str, agent_id: int, secret: str, api_base: str, shared: "SharedTokens | None" = None
     ) -> None:
         self._agent_id = agent_id

@@ -3,7 +3,9 @@
 const POLL = 500;
 const APART = 5 * 60;
 const OPTION = /^\s*(\d{1,2})\. (.+)$/;
-const SEVERAL = /可多选|多选/;
+const SEVERAL = /选几个|或几个|多选|「1 3/;
+const FOOT = /^（(.*)）$/;
+const WAYS_OUT = ["返回", "取消"];
 const NARROW = matchMedia("(max-width: 720px)");
 
 const page = document.documentElement;
@@ -99,9 +101,12 @@ class Phone {
     this.lastAt = 0;
     this.unread = 0;
     this.visible = false;
-    this.question = null;
-    this.chosen = new Set();
     this.showHints();
+    this.down = true;
+    this.chat.addEventListener("scroll", () => {
+      this.down = this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight < 60;
+    });
+    new ResizeObserver(() => this.down && this.keepDown()).observe(this.chat);
     find("form", seat).addEventListener("submit", (event) => {
       event.preventDefault();
       this.submit();
@@ -139,7 +144,6 @@ class Phone {
   }
 
   say(text, menuId = "") {
-    this.question = null;
     this.choices.replaceChildren();
     post("say", menuId ? { phone: this.key, text, menu_id: menuId } : { phone: this.key, text });
   }
@@ -155,16 +159,17 @@ class Phone {
       return;
     }
     find(".empty", this.chat)?.remove();
-    const near = this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight < 120;
     if (bubble.at - this.lastAt > APART) this.chat.append(make("p", "when", bubble.when));
     this.lastAt = bubble.at;
     const line = this.draw(bubble);
     this.lines.set(bubble.id, line);
     this.chat.append(line);
     this.progress(line, bubble);
-    if (near || bubble.side === "me" || !fresh) this.chat.scrollTop = this.chat.scrollHeight;
+    if (bubble.side === "me" || !fresh) this.down = true;
+    if (this.down) this.keepDown();
     if (bubble.side === "bot" && fresh) this.knock(bubble.push);
     this.ask(bubble);
+    if (this.down) this.keepDown();
   }
 
   draw(bubble) {
@@ -261,7 +266,6 @@ class Phone {
   // What can be tapped: the options of the last reply. A push asks nothing and leaves an open question as it is.
   ask(bubble) {
     if (bubble.side === "me") {
-      this.question = null;
       this.choices.replaceChildren();
       return;
     }
@@ -270,17 +274,18 @@ class Phone {
       return;
     }
     if (bubble.push) return;
-    const options = bubble.text.split("\n").map((line) => OPTION.exec(line)).filter(Boolean);
-    this.question = options.length ? bubble.id : null;
-    if (!options.length) return this.showHints();
-    if (SEVERAL.test(bubble.text)) return this.showSeveral(options);
-    this.choices.replaceChildren(
-      ...options.map(([, number, label]) => this.chip(number, label, (event) => this.answer(number, event))),
-    );
-    this.keepDown();
+    const lines = bubble.text.split("\n");
+    const options = lines.map((line) => OPTION.exec(line)).filter(Boolean);
+    const foot = lines.map((line) => FOOT.exec(line.trim())?.[1] ?? "").join(" · ").split(/\s*·\s*/);
+    const ways = WAYS_OUT.filter((word) => foot.includes(word)).map((word) => this.hint(word));
+    if (options.length && SEVERAL.test(bubble.text)) this.showSeveral(options, ways);
+    else if (options.length || ways.length) {
+      const chips = options.map(([, number, label]) => this.chip(number, label, (event) => this.answer(number, event)));
+      this.choices.replaceChildren(...chips, ...ways);
+    } else this.showHints();
   }
 
-  showSeveral(options) {
+  showSeveral(options, ways) {
     const chosen = new Set();
     const send = make("button", "chip send", "选好了");
     send.type = "button";
@@ -296,21 +301,19 @@ class Phone {
       chip.setAttribute("aria-pressed", "false");
       return chip;
     });
-    this.choices.replaceChildren(...chips, send);
-    this.keepDown();
+    this.choices.replaceChildren(...chips, send, ...ways);
   }
 
   showHints() {
     const hints = this.choices.dataset.hints.split("|").filter(Boolean);
-    this.choices.replaceChildren(
-      ...hints.map((word) => {
-        const chip = make("button", "chip hint", word);
-        chip.type = "button";
-        chip.addEventListener("click", (event) => this.answer(word, event));
-        return chip;
-      }),
-    );
-    this.keepDown();
+    this.choices.replaceChildren(...hints.map((word) => this.hint(word)));
+  }
+
+  hint(word) {
+    const chip = make("button", "chip hint", word);
+    chip.type = "button";
+    chip.addEventListener("click", (event) => this.answer(word, event));
+    return chip;
   }
 
   chip(number, label, act) {

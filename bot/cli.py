@@ -1,0 +1,170 @@
+"""`xinqiao`: every command, thin. What a command needs is imported when it runs, so that the supervisor stays slim.
+
+Exit status 0, or 2 with one line that says what is wrong and how to mend it.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from models.errors import CentreError, SettingsError
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+app = typer.Typer(
+    name="xinqiao",
+    help="心桥 — a college's four-level mental-health network, in chat.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="The config file; default config.toml, or XINQIAO_CONFIG.")
+]
+
+
+def _settings(config: Path | None) -> "Settings":
+    """Read the settings and begin to log."""
+    from bot.log import setup_logging  # noqa: PLC0415
+    from bot.settings import load_settings  # noqa: PLC0415
+
+    if config is not None:
+        os.environ["XINQIAO_CONFIG"] = str(config.absolute())
+    settings = load_settings(config)
+    setup_logging(os.environ.get("XINQIAO_LOG_LEVEL", "INFO"))
+    return settings
+
+
+@app.command()
+def demo(port: Annotated[int, typer.Option(help="Where the sandbox listens; a free one if this is taken.")] = 8000) -> None:
+    """A sample school and a simulated WeChat in the browser, everything embedded."""
+    from bot.sandbox.demo import run_demo  # noqa: PLC0415
+
+    run_demo(port)
+
+
+@app.command()
+def run(config: Config = None) -> None:
+    """Everything on one machine: web, worker, scheduler, queue and database."""
+    from bot.tree import run_tree  # noqa: PLC0415
+
+    run_tree(_settings(config))
+
+
+@app.command()
+def web(config: Config = None) -> None:
+    """The web process alone."""
+    from bot.serving import serve_web  # noqa: PLC0415
+
+    settings = _settings(config)
+    _ready(settings)
+    serve_web(settings)
+
+
+@app.command()
+def worker(config: Config = None) -> None:
+    """One worker process: delivers what is due."""
+    from bot.wiring import equip_delivery  # noqa: PLC0415
+    from workers.worker import run_worker  # noqa: PLC0415
+
+    settings = _settings(config)
+    _ready(settings)
+    equip_delivery(settings)
+    run_worker(settings.queue.url)
+
+
+@app.command()
+def scheduler(config: Config = None) -> None:
+    """The ticker: finds what is due."""
+    from bot.wiring import equip_ticker  # noqa: PLC0415
+
+    settings = _settings(config)
+    _ready(settings)
+    equip_ticker(settings).run_forever()
+
+
+@app.command()
+def init(config: Config = None) -> None:
+    """Write a config.toml that starts as it is; never overwrites."""
+    from bot.init import write_config  # noqa: PLC0415
+
+    path = config or Path(os.environ.get("XINQIAO_CONFIG") or "config.toml")
+    write_config(path)
+    typer.echo(f"已写好 {path}。接着：xinqiao roster template 名单.xlsx，填好后 xinqiao roster import 名单.xlsx，再 xinqiao run。")
+
+
+@app.command()
+def migrate(config: Config = None) -> None:
+    """Bring the database to this version's schema."""
+    from bot.app import open_keys  # noqa: PLC0415
+    from models.db import connect  # noqa: PLC0415
+    from models.schema import upgrade  # noqa: PLC0415
+
+    settings = _settings(config)
+    open_keys(settings)
+    upgrade(connect(settings.database.url))
+    typer.echo("数据库已是最新。")
+
+
+@app.command()
+def check(config: Config = None) -> None:
+    """Look at config, database, queue, credentials, clock and duty contacts; each line ok or how to mend it."""
+    from bot.check import report  # noqa: PLC0415
+
+    fine = True
+    for line in report(_settings(config)):
+        typer.echo(str(line))
+        fine = fine and line.ok
+    if not fine:
+        raise typer.Exit(2)
+
+
+@app.command("bind-code")
+def bind_code(number: Annotated[str, typer.Argument(help="学号或工号")], config: Config = None) -> None:
+    """A one-time code for somebody whose telephone number is not on the roster."""
+    from bot.app import open_data  # noqa: PLC0415
+    from models import clock  # noqa: PLC0415
+    from models.binding import CODE_LASTS, make_code  # noqa: PLC0415
+    from models.db import unit_of_work  # noqa: PLC0415
+
+    settings = _settings(config)
+    _ready(settings)
+    open_data(settings)
+    with unit_of_work() as session:
+        code = make_code(session, number, now=clock.now())
+    typer.echo(f"绑定码 {code}，{CODE_LASTS.days} 天内有效，只能用一次。请当面或打电话告诉本人：绑定时用它代替手机后四位。")
+
+
+def _ready(settings: "Settings") -> None:
+    """Refuse an old schema and, outside `run`, an empty queue url. Raises: SettingsError."""
+    from models.db import connect  # noqa: PLC0415
+    from models.schema import is_current  # noqa: PLC0415
+
+    if not is_current(connect(settings.database.url)):
+        msg = "database.url: the schema is not this version's; run `xinqiao migrate`"
+        raise SettingsError(msg)
+
+
+def main() -> None:
+    """The console script."""
+    from bot.roster_cli import app as roster  # noqa: PLC0415
+
+    app.add_typer(roster, name="roster")
+    try:
+        app()
+    except CentreError as error:
+        line = str(error) if isinstance(error, SettingsError) else _sentence(error)
+        sys.stderr.write(f"xinqiao: {line}\n")
+        sys.exit(2)
+
+
+def _sentence(error: CentreError) -> str:
+    return str(getattr(error, "key", error))
+
+
+if __name__ == "__main__":
+    main()

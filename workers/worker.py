@@ -1,0 +1,107 @@
+"""The worker process: RQ's SimpleWorker on the one queue, without what RQ would lose or double (peers D2).
+
+No fork, no scheduler, no pickles, no commands through Redis, and no job that is not in `Job`. Maintenance runs at every wake-up
+that is 5 s after the last; a Redis that went away is asked again every second or two, for ever.
+"""
+
+import logging
+import os
+import signal
+import time
+from types import FrameType
+from typing import Any
+
+from redis import RedisError
+from rq import Queue
+from rq.exceptions import StopRequested
+from rq.job import Job as QueuedJob
+from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker, WorkerStatus
+from typing_extensions import override
+
+from workers.queue import RUNG, Job, enqueue_drain, open_queue
+from workers.seldom import Seldom
+
+log = logging.getLogger(__name__)
+
+WORKER_TTL = 20
+"""Seconds; RQ wakes an idle worker 15 s earlier, so every 5 s."""
+
+MAINTENANCE = 5
+REST = 1.0
+FULL = 100
+_seldom = Seldom(60)
+
+
+class PushWorker(SimpleWorker):
+    """Takes jobs from the queue until it is told to stop."""
+
+    max_connection_wait_time = 2.0
+    log_job_description = False
+    log_result_lifespan = False
+    leaving = False
+
+    @override
+    def execute_job(self, job: QueuedJob, queue: Queue) -> None:
+        if job.func_name not in set(Job):
+            log.error("a job that is not ours was in the queue and has been thrown away")
+            job.delete()
+            return
+        drains = job.func_name == Job.DRAIN
+        if drains:
+            # Before the claim: what is planned from now on needs a ring of its own.
+            self.connection.delete(RUNG)
+        super().execute_job(job, queue)
+        if drains and isinstance(job.return_value(), int) and job.return_value() >= FULL:
+            enqueue_drain(queue)
+
+    @override
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """End after the job at hand; told twice (by the terminal and by the parent) is the same as once."""
+        self.leaving = True
+        if self.get_state() == WorkerStatus.BUSY:
+            self._stop_requested = True
+        else:
+            raise StopRequested
+
+    @override
+    def subscribe(self) -> None:
+        """Listen to no commands: whoever can write to Redis shall not steer the worker."""
+
+    @override
+    def _shutdown(self) -> None:
+        """Nothing: `request_stop` does it all, and talks to nobody from inside a signal handler."""
+
+    @override
+    def handle_exception(self, job: QueuedJob, *exc_info: Any) -> None:
+        log.error("a job failed", exc_info=exc_info)  # type: ignore[arg-type]
+
+
+def run_worker(url: str) -> None:
+    """Work until SIGTERM or SIGINT."""
+    for library in ("rq.worker", "rq.job"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+    log.info("worker started", extra={"pid": os.getpid()})
+    while True:
+        try:
+            jobs = open_queue(url)
+            worker = PushWorker(
+                [jobs],
+                connection=jobs.connection,
+                serializer=JSONSerializer,
+                worker_ttl=WORKER_TTL,
+                maintenance_interval=MAINTENANCE,
+                log_job_description=False,
+            )
+            worker.work(logging_level=None)
+            if worker.leaving:
+                break
+            time.sleep(REST)
+        except StopRequested:
+            break
+        except RedisError:
+            if _seldom.may("redis"):
+                log.warning("the queue does not answer; asking again every second")
+            time.sleep(REST)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    log.info("worker stopped", extra={"pid": os.getpid()})
