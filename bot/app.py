@@ -28,9 +28,14 @@ log = logging.getLogger(__name__)
 THREADS = 8
 
 
+def open_keys(settings: "Settings") -> None:
+    """Give the process its keys."""
+    use_keys([key.get_secret_value() for key in settings.privacy.encryption_keys])
+
+
 def open_data(settings: "Settings") -> db.Database:
     """Connect the process to its database and keys. Raises: SettingsError when no key opens it."""
-    use_keys([key.get_secret_value() for key in settings.privacy.encryption_keys])
+    open_keys(settings)
     database = db.connect(settings.database.url)
     with database.unit_of_work() as session:
         check_keys(session)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from models.errors import CentreError, SettingsError
+from models.errors import CentreError, NotFoundError, SettingsError
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -81,10 +81,11 @@ def worker(config: Config = None) -> None:
 def scheduler(config: Config = None) -> None:
     """The ticker: finds what is due."""
     from bot.wiring import equip_ticker  # noqa: PLC0415
+    from workers.ticker import run_forever  # noqa: PLC0415
 
     settings = _settings(config)
     _ready(settings)
-    equip_ticker(settings).run_forever()
+    run_forever(equip_ticker(settings))
 
 
 @app.command()
@@ -94,7 +95,9 @@ def init(config: Config = None) -> None:
 
     path = config or Path(os.environ.get("XINQIAO_CONFIG") or "config.toml")
     write_config(path)
-    typer.echo(f"已写好 {path}。接着：xinqiao roster template 名单.xlsx，填好后 xinqiao roster import 名单.xlsx，再 xinqiao run。")
+    typer.echo(f"已写好 {path}。接着：")
+    typer.echo("  xinqiao roster template 名单.xlsx   # 填好之后")
+    typer.echo("  xinqiao roster import 名单.xlsx && xinqiao run")
 
 
 @app.command()
@@ -134,8 +137,12 @@ def bind_code(number: Annotated[str, typer.Argument(help="学号或工号")], co
     settings = _settings(config)
     _ready(settings)
     open_data(settings)
-    with unit_of_work() as session:
-        code = make_code(session, number, now=clock.now())
+    try:
+        with unit_of_work() as session:
+            code = make_code(session, number, now=clock.now())
+    except NotFoundError as error:
+        msg = "bind-code: nobody on the roster has this number; look at it again, or import the roster first"
+        raise SettingsError(msg) from error
     typer.echo(f"绑定码 {code}，{CODE_LASTS.days} 天内有效，只能用一次。请当面或打电话告诉本人：绑定时用它代替手机后四位。")
 
 
@@ -157,13 +164,8 @@ def main() -> None:
     try:
         app()
     except CentreError as error:
-        line = str(error) if isinstance(error, SettingsError) else _sentence(error)
-        sys.stderr.write(f"xinqiao: {line}\n")
+        sys.stderr.write(f"xinqiao: {error}\n")
         sys.exit(2)
-
-
-def _sentence(error: CentreError) -> str:
-    return str(getattr(error, "key", error))
 
 
 if __name__ == "__main__":

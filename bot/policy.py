@@ -49,6 +49,8 @@ def make_policy(settings: "Settings") -> Policy:
             unanswered=timedelta(minutes=settings.urgent.unanswered_minutes),
         ),
         talk_lasts=timedelta(hours=checkin.talk_hours),
+        keys_kept=timedelta(days=settings.retention.message_key_days),
+        replies_kept=timedelta(hours=settings.retention.stored_reply_hours),
         public_url=settings.web.public_url,
     )
 

@@ -53,9 +53,9 @@ class Alert(SQLModel, table=True):
     contact_id: int = Field(foreign_key="contact.id", index=True)
     person_id: int | None = Field(default=None, foreign_key="person.id")
     class_id: int | None = Field(default=None, foreign_key="unit.id")
-    trigger: Trigger = Field(sa_type=enum_column(Trigger))  # type: ignore[call-overload]
+    trigger: Trigger = Field(sa_type=enum_column(Trigger))
     about_self: bool | None = None
-    told: Told = Field(default=Told.NOBODY, sa_type=enum_column(Told))  # type: ignore[call-overload]
+    told: Told = Field(default=Told.NOBODY, sa_type=enum_column(Told))
     ask_until: datetime | None = Field(default=None, sa_type=UTCDateTime, index=True)
     body: bytes | None = None  # sealed JSON: what the person wrote
     created_at: datetime = Field(sa_type=UTCDateTime)
@@ -171,6 +171,13 @@ def call_for_silence(session: Session, *, policy: DutyPolicy, now: datetime, mos
         session.add(it)
         call(session, it.id or 0, Told.CENTRE, policy=policy, now=now)
     return len(silent)
+
+
+def next_silence(session: Session) -> datetime | None:
+    """When the next unanswered question calls the centre."""
+    return session.exec(
+        select(Alert.ask_until).where(col(Alert.ask_until).is_not(None)).order_by(col(Alert.ask_until)).limit(1)
+    ).first()
 
 
 def open_alerts(session: Session, person: Person, policy: DutyPolicy, *, since: datetime) -> list[Alert]:

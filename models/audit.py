@@ -37,7 +37,7 @@ class Audit(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = Field(sa_type=UTCDateTime, index=True)
-    fact: Fact = Field(sa_type=enum_column(Fact))  # type: ignore[call-overload]
+    fact: Fact = Field(sa_type=enum_column(Fact))
     actor_id: int | None = Field(default=None, index=True)
     subject: str = Field(index=True)
     details: str = Field(default="{}")
@@ -50,7 +50,7 @@ _INSERT = Fixed(
 )
 
 
-def record(  # noqa: PLR0913 — a fact is who, what, about what, when
+def record(
     session: Session, fact: Fact, actor_id: int | None, subject: str, *, at: datetime, **details: int | str | None
 ) -> None:
     """Write one fact."""

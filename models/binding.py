@@ -66,7 +66,7 @@ def account_closed(session: Session, contact_id: int, *, now: datetime) -> bool:
     return len(session.exec(query.limit(TRIES_AN_ACCOUNT)).all()) >= TRIES_AN_ACCOUNT
 
 
-def bind(session: Session, actor: Actor, number: str, name: str, proof: str, *, now: datetime) -> BindResult:  # noqa: PLR0911, PLR0913
+def bind(session: Session, actor: Actor, number: str, name: str, proof: str, *, now: datetime) -> BindResult:
     """Bind the actor's account to a person; `proof` is the last four digits of their telephone, or a code."""
     number, name, proof = number.strip(), "".join(name.split()), proof.strip().upper()
     number_digest = digest(number.upper(), "bind number")
@@ -141,6 +141,6 @@ def make_code(session: Session, number: str, *, now: datetime) -> str:
         old.used_at = now
         session.add(old)
     code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(6))
-    session.add(BindCode(person_id=person.id, code_digest=digest(code, "bind code"), expires_at=now + CODE_LASTS))
+    session.add(BindCode(person_id=person.id or 0, code_digest=digest(code, "bind code"), expires_at=now + CODE_LASTS))
     record(session, Fact.BIND_CODE_MADE, None, f"person:{person.id}", at=now)
     return code

@@ -70,7 +70,7 @@ class Checkin(SQLModel, table=True):
     author_id: int = Field(foreign_key="person.id")
     sent_at: datetime = Field(sa_type=UTCDateTime)
     state: str  # an Overall or a DormState
-    share: Share | None = Field(default=None, sa_type=enum_column(Share))  # type: ignore[call-overload]
+    share: Share | None = Field(default=None, sa_type=enum_column(Share))
     members: int = 0
     on_leave: int = 0
 
@@ -134,7 +134,10 @@ def headcount(session: Session, class_id: int) -> Headcount:
 
 @dataclass(frozen=True)
 class DormDigest:
-    """What the dorms of a class said: counts, and the words that a committee member may read. Teachers-only rooms are not in it."""
+    """What the dorms of a class said: counts, and the words that a committee member may read.
+
+    What is for teachers only is not in it, not even in the counts.
+    """
 
     usual: int
     unsure: int
@@ -223,7 +226,7 @@ def _write(  # noqa: PLR0913
     session.flush()
     session.add(
         CheckinVersion(
-            checkin_id=it.id,
+            checkin_id=it.id or 0,
             version=it.version,
             author_id=actor.person,
             sent_at=now,

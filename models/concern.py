@@ -1,6 +1,6 @@
-"""Concerns: what somebody saw of a person, or a question for a teacher. Facts, not verdicts. Rules: domain 2.4, Z-30, Z-33, X-28, X-29.
+"""Concerns: what somebody saw of a person, or a question for a teacher. Facts, not verdicts.
 
-Who a concern is about and what was seen are sealed; what the lists need (class, level, when) stands beside them.
+Rules: domain 2.4, Z-30, Z-33, X-28, X-29. Who a concern is about and what was seen are sealed; what the lists need (class, level, when) stands beside them.
 """
 
 from datetime import datetime, timedelta
@@ -46,12 +46,12 @@ class Concern(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     ref: str = Field(unique=True)
-    kind: ConcernKind = Field(sa_type=enum_column(ConcernKind))  # type: ignore[call-overload]
+    kind: ConcernKind = Field(sa_type=enum_column(ConcernKind))
     checkin_id: int | None = Field(default=None, foreign_key="checkin.id", index=True)
     version: int = 0
     writer_id: int = Field(foreign_key="person.id")
     class_id: int = Field(foreign_key="unit.id", index=True)
-    attention: Attention | None = Field(default=None, sa_type=enum_column(Attention))  # type: ignore[call-overload]
+    attention: Attention | None = Field(default=None, sa_type=enum_column(Attention))
     body: bytes
     created_at: datetime = Field(sa_type=UTCDateTime, index=True)
     seen_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
@@ -108,8 +108,8 @@ def send_concern(session: Session, actor: Actor, answers: dict[str, Any], *, now
     Shape: `told` lists the staff who get a push, by name.
     """
     class_id = class_of(session, actor, answers)
-    if class_id is None:
-        class_id = next(iter(session.exec(select(Unit.id).where(col(Unit.parent_id).is_(None)))))
+    if class_id is None:  # a writer without a class and nobody named: the whole school's teachers, so the centre
+        class_id = session.exec(select(Unit).where(col(Unit.parent_id).is_(None))).one().id or 0
     it = write_concern(session, actor, ConcernKind.PERSON, answers, class_id=class_id, now=now)
     return {"told": tell_of_concern(session, it, now=now)}
 

@@ -31,7 +31,7 @@ class Contact(SQLModel, table=True):
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    channel: Channel = Field(sa_type=enum_column(Channel))  # type: ignore[call-overload]
+    channel: Channel = Field(sa_type=enum_column(Channel))
     address: str
     person_id: int | None = Field(default=None, foreign_key="person.id", index=True)
     bound_at: datetime | None = Field(default=None, sa_type=UTCDateTime)

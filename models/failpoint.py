@@ -1,6 +1,7 @@
 """Fail points: places where a test kills the process, to prove that nothing is lost or doubled there.
 
-`XINQIAO_FAILPOINT=turn.stored` kills at the first visit of that place, `turn.stored:3` at the third; unset, a visit costs nothing.
+`XINQIAO_FAILPOINT=turn.stored` kills at the first visit of that place, `turn.stored:3` at the third;
+unset, a visit costs nothing.
 """
 
 import os

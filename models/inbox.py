@@ -16,6 +16,16 @@ KEPT_REPLIES = timedelta(hours=24)
 class Inbox(SQLModel, table=True):
     """One message or event by its key; `reply` is sealed, and NULL where nothing was said or it was emptied."""
 
+    # Emptied rows stay for weeks: without it each sweep would walk over all of them.
+    __table_args__ = (
+        sa.Index(
+            "inbox_with_reply",
+            "received_at",
+            sqlite_where=sa.text("reply IS NOT NULL"),
+            postgresql_where=sa.text("reply IS NOT NULL"),
+        ),
+    )
+
     key: str = Field(primary_key=True)
     received_at: datetime = Field(sa_type=UTCDateTime, index=True)
     reply: bytes | None = None
@@ -76,7 +86,9 @@ def store_reply(session: Session, key: str, reply: str | None) -> None:
         _STORE.run(session, key_=key, reply_=seal(reply, f"inbox.reply:{key}"))
 
 
-def sweep(session: Session, *, now: datetime, most: int = 500) -> int:
+def sweep(
+    session: Session, *, now: datetime, keys: timedelta = KEPT_KEYS, replies: timedelta = KEPT_REPLIES, most: int = 500
+) -> int:
     """Empty old replies and forget old keys, a small batch of each; returns how many rows changed."""
-    emptied = _EMPTY.run(session, before=now - KEPT_REPLIES, most=most).rowcount
-    return emptied + _FORGET.run(session, before=now - KEPT_KEYS, most=most).rowcount
+    emptied = _EMPTY.run(session, before=now - replies, most=most).rowcount
+    return emptied + _FORGET.run(session, before=now - keys, most=most).rowcount

@@ -75,17 +75,17 @@ class Push(SQLModel, table=True):
     dedupe_key: str = Field(unique=True)
     number: str
     person_id: int = Field(foreign_key="person.id", index=True)
-    kind: PushKind = Field(sa_type=enum_column(PushKind))  # type: ignore[call-overload]
+    kind: PushKind = Field(sa_type=enum_column(PushKind))
     data: str = Field(default="{}")
-    urgency: Urgency = Field(sa_type=enum_column(Urgency))  # type: ignore[call-overload]
-    state: PushState = Field(default=PushState.QUEUED, sa_type=enum_column(PushState))  # type: ignore[call-overload]
+    urgency: Urgency = Field(sa_type=enum_column(Urgency))
+    state: PushState = Field(default=PushState.QUEUED, sa_type=enum_column(PushState))
     created_at: datetime = Field(sa_type=UTCDateTime)
     due_at: datetime = Field(sa_type=UTCDateTime)
     expires_at: datetime = Field(sa_type=UTCDateTime)
     lease_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
     fence: int = Field(default=0)
     attempts: int = Field(default=0)
-    channel: Channel | None = Field(default=None, sa_type=enum_column(Channel))  # type: ignore[call-overload]
+    channel: Channel | None = Field(default=None, sa_type=enum_column(Channel))
     outcome: str | None = None  # the platform's code of the last attempt
     reason: str | None = None
     settled_at: datetime | None = Field(default=None, sa_type=UTCDateTime)

@@ -22,7 +22,7 @@ class Person(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     number: str = Field(unique=True)
     name: str
-    kind: Kind = Field(sa_type=enum_column(Kind))  # type: ignore[call-overload]
+    kind: Kind = Field(sa_type=enum_column(Kind))
     college_id: int | None = Field(default=None, foreign_key="unit.id", index=True)
     class_id: int | None = Field(default=None, foreign_key="unit.id", index=True)
     dorm_id: int | None = Field(default=None, foreign_key="unit.id", index=True)

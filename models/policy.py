@@ -36,7 +36,7 @@ class CheckinPolicy:
     remind_before: timedelta = timedelta(hours=3)
     question_answered_within: str = "一个工作日"
     terms: tuple[Term, ...] = ()
-    zone: ZoneInfo = ZoneInfo("Asia/Shanghai")
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
 
 
 @dataclass(frozen=True)
@@ -65,4 +65,6 @@ class Policy:
     checkin: CheckinPolicy = CheckinPolicy()
     duty: DutyPolicy = DutyPolicy()
     talk_lasts: timedelta = timedelta(hours=24)
+    keys_kept: timedelta = timedelta(days=30)
+    replies_kept: timedelta = timedelta(hours=24)
     public_url: str = ""

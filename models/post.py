@@ -54,7 +54,7 @@ class Post(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id", index=True)
-    role: Role = Field(sa_type=enum_column(Role))  # type: ignore[call-overload]
+    role: Role = Field(sa_type=enum_column(Role))
     unit_id: int = Field(foreign_key="unit.id", index=True)
     started_at: datetime = Field(sa_type=UTCDateTime)
     ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)

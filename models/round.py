@@ -34,7 +34,7 @@ class Round(SQLModel, table=True):
     __table_args__ = (sa.UniqueConstraint("kind", "opens_on"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    kind: RoundKind = Field(sa_type=enum_column(RoundKind))  # type: ignore[call-overload]
+    kind: RoundKind = Field(sa_type=enum_column(RoundKind))
     opens_on: date
     opens_at: datetime = Field(sa_type=UTCDateTime)
     due_at: datetime = Field(sa_type=UTCDateTime)
@@ -167,7 +167,7 @@ def current_round(session: Session, policy: CheckinPolicy, kind: RoundKind, *, n
     last = session.exec(
         select(Round).where(Round.kind == kind, Round.opens_at <= now).order_by(col(Round.opens_at).desc())
     ).first()
-    if last is not None and (last.opens_on >= slot.opens_on or slot.quiet and _covers(policy, last, now)):
+    if last is not None and (last.opens_on >= slot.opens_on or (slot.quiet and _covers(policy, last, now))):
         return last
     due_at = slot.due_at if slot.due_at > now and not slot.quiet else slot.opens_at + WEEK
     return open_round(session, slot, due_at=due_at, announced=slot.quiet, now=now)
@@ -184,6 +184,15 @@ def next_opening(policy: CheckinPolicy, it: Round, *, now: datetime) -> datetime
     return next_slot(policy, it.kind, max(now, it.opens_at)).opens_at.astimezone(UTC)
 
 
+def opening_waits(session: Session, policy: CheckinPolicy, kind: RoundKind, *, now: datetime) -> bool:
+    """Whether `plan_round` would find something; only reads."""
+    slot = latest_slot(policy, kind, now)
+    if slot.quiet or slot.due_at <= now:
+        return False
+    announced = session.exec(select(Round.announced).where(Round.kind == kind, Round.opens_on == slot.opens_on)).first()
+    return not announced
+
+
 def plan_round(session: Session, policy: CheckinPolicy, kind: RoundKind, *, now: datetime) -> Round | None:
     """The round whose opening is to be announced now, made if need be; None when there is nothing to announce.
 
@@ -194,3 +203,23 @@ def plan_round(session: Session, policy: CheckinPolicy, kind: RoundKind, *, now:
         return None
     it = open_round(session, slot, due_at=slot.due_at, announced=False, now=now)
     return None if it.announced else it
+
+
+def round_to_remind(session: Session, policy: CheckinPolicy, kind: RoundKind, *, now: datetime) -> Round | None:
+    """The announced round whose reminder moment has come and whose due moment has not."""
+    slot = latest_slot(policy, kind, now)
+    if slot.quiet or not slot.due_at - policy.remind_before <= now < slot.due_at:
+        return None
+    found = session.exec(select(Round).where(Round.kind == kind, Round.opens_on == slot.opens_on)).first()
+    return found if found is not None and found.announced else None
+
+
+def coming_moments(policy: CheckinPolicy, *, now: datetime) -> list[datetime]:
+    """When something of the rounds happens by itself after `now`: the next openings, and the reminders before due."""
+    coming = []
+    for kind in RoundKind:
+        following = next_slot(policy, kind, now)
+        coming += [following.opens_at] if not following.quiet else []
+        for slot in (latest_slot(policy, kind, now), following):
+            coming += [slot.due_at - policy.remind_before] if not slot.quiet else []
+    return sorted(moment.astimezone(UTC) for moment in coming if moment > now)

@@ -23,7 +23,7 @@ class Unit(SQLModel, table=True):
     __table_args__ = (sa.UniqueConstraint("level", "parent_id", "name"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    level: Level = Field(sa_type=enum_column(Level))  # type: ignore[call-overload]
+    level: Level = Field(sa_type=enum_column(Level))
     name: str = Field(index=True)
     parent_id: int | None = Field(default=None, foreign_key="unit.id", index=True)
 

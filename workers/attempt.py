@@ -82,7 +82,7 @@ def again(
     if letter.attempts >= ATTEMPTS:
         return exhausted(letter, Reason.GAVE_UP, channel=channel, code=code)
     step = max(RETRY_STEPS[min(letter.attempts, len(RETRY_STEPS)) - 1], not_before)
-    spread = 1 + random.random() / 4  # noqa: S311 — keeps rows that failed together from returning together
+    spread = 1 + random.random() / 4
     return Outcome(letter, PushState.QUEUED, channel, code, again_at=clock.now() + step * spread)
 
 

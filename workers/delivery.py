@@ -106,7 +106,9 @@ def _still_true(session: Session, letter: Letter, now: datetime) -> bool:
         return KINDS[letter.kind].still_true(session, letter, now)
     except LookupError:
         # Data that its own kind cannot read: sent rather than held back, and somebody looks.
-        log.exception("nobody can tell whether a push still holds", extra={"push": letter.id, "kind": letter.kind.value})
+        log.exception(
+            "nobody can tell whether a push still holds", extra={"push": letter.id, "kind": letter.kind.value}
+        )
         return True
 
 

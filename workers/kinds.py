@@ -41,9 +41,11 @@ _IN_POST = Fixed(
 )
 _later = _round.alias("later")
 _NEXT_ROUND = Fixed(
-    lambda: sa.select(_later.c.id)
-    .select_from(_round.join(_later, (_later.c.kind == _round.c.kind) & (_later.c.opens_at > _round.c.opens_at)))
-    .where(_round.c.id == sa.bindparam("round_id"), _later.c.opens_at <= sa.bindparam("now"))
+    lambda: (
+        sa.select(_later.c.id)
+        .select_from(_round.join(_later, (_later.c.kind == _round.c.kind) & (_later.c.opens_at > _round.c.opens_at)))
+        .where(_round.c.id == sa.bindparam("round_id"), _later.c.opens_at <= sa.bindparam("now"))
+    )
 )
 
 

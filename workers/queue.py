@@ -15,7 +15,6 @@ from models.outbox import Urgency
 from workers.seldom import Seldom
 
 if TYPE_CHECKING:
-    from redis import Redis
     from rq import Queue
 
 log = logging.getLogger(__name__)

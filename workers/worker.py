@@ -19,6 +19,9 @@ from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker, WorkerStatus
 from typing_extensions import override
 
+from models import clock
+from models.db import unit_of_work
+from models.outbox import anything_due
 from workers.queue import RUNG, Job, enqueue_drain, open_queue
 from workers.seldom import Seldom
 
@@ -29,7 +32,6 @@ WORKER_TTL = 20
 
 MAINTENANCE = 5
 REST = 1.0
-FULL = 100
 _seldom = Seldom(60)
 
 
@@ -52,8 +54,13 @@ class PushWorker(SimpleWorker):
             # Before the claim: what is planned from now on needs a ring of its own.
             self.connection.delete(RUNG)
         super().execute_job(job, queue)
-        if drains and isinstance(job.return_value(), int) and job.return_value() >= FULL:
+        if drains and self._is_more_due():
             enqueue_drain(queue)
+
+    @staticmethod
+    def _is_more_due() -> bool:
+        with unit_of_work(write=False) as session:
+            return anything_due(session, now=clock.now(), machine=clock.machine())
 
     @override
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
@@ -74,7 +81,7 @@ class PushWorker(SimpleWorker):
 
     @override
     def handle_exception(self, job: QueuedJob, *exc_info: Any) -> None:
-        log.error("a job failed", exc_info=exc_info)  # type: ignore[arg-type]
+        log.error("a job failed", exc_info=exc_info)
 
 
 def run_worker(url: str) -> None:

@@ -57,7 +57,7 @@ def parse(body: bytes) -> Nodes:
     parser.XmlDeclHandler = _check_encoding
     parser.StartDoctypeDeclHandler = _refuse_doctype
     try:
-        parser.Parse(body, True)  # noqa: FBT003 — expat takes it by position only
+        parser.Parse(body, True)
     except (expat.ExpatError, ValueError) as error:
         raise UnreadableError(Flaw.XML) from error
     (root,) = tree[0].values()

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.sandbox.phones import spoken
+from models.policy import CheckinPolicy
+from models.round import coming_moments
 
 BUSY = 0.5
 STATES = {
@@ -33,8 +35,9 @@ CHANNELS = {"official_account": "公众号", "wecom": "企业微信"}
 class BotView:
     """Reads the bot's SQLite file; empty while there is none."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, policy: CheckinPolicy) -> None:
         self._address = f"{database.absolute().as_uri()}?mode=ro"
+        self._policy = policy
 
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         try:
@@ -75,9 +78,11 @@ class BotView:
         ]
 
     def next_due(self, now: datetime) -> datetime | None:
-        """When the next thing is due after `now`; None when nothing is planned."""
-        due = [_moment(row["due_at"]) for row in self._rows("SELECT due_at FROM outbox WHERE state = 'queued'")]
-        return min((moment for moment in due if moment > now), default=None)
+        """When the next thing happens by itself after `now`: a push, an unanswered call for help, a round."""
+        pushes = self._rows("SELECT due_at AS due FROM outbox WHERE state = 'queued'")
+        calls = self._rows("SELECT ask_until AS due FROM alert WHERE ask_until IS NOT NULL")
+        moments = [_moment(row["due"]) for row in (*pushes, *calls)] + coming_moments(self._policy, now=now)
+        return min((moment for moment in moments if moment > now), default=None)
 
     def is_busy(self, now: datetime) -> bool:
         """Whether something that is due has not been settled yet."""

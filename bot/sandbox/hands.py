@@ -28,7 +28,7 @@ _UNSENDABLE = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 class Hands:
     """Acts for every phone and shows what comes back."""
 
-    def __init__(  # noqa: PLR0913  # the hands join all parts
+    def __init__(  # the hands join all parts
         self,
         platform: Platform,
         phones: Phones,
@@ -46,6 +46,8 @@ class Hands:
         self._patience = patience
         self._by_address = {(owner.channel, owner.address): owner.key for owner in owners}
         self._room = threading.BoundedSemaphore(AT_ONCE)
+        self._counting = threading.Lock()
+        self._under_way = 0
         platform.listeners.append(self._arrived)
         threading.Thread(target=self._tell_events, name="platform events", daemon=True).start()
 
@@ -94,6 +96,16 @@ class Hands:
         name = "subscribe" if on else "unsubscribe"
         self._start(owner, event(self._doors[owner.channel], owner.address, name), None)
 
+    def arrive_unseen(self, owner: Owner) -> None:
+        """Somebody without a phone on the page follows the account and binds; returns when it is done."""
+        door = self._doors[owner.channel]
+        self._platform.heard(owner.address, Trigger.FOLLOW)
+        follow = event(door, owner.address, "subscribe")
+        bind = text_message(door, owner.address, owner.binding, msg_id=self._platform.next_msgid())
+        for xml in (follow, bind):
+            deliver(sign(door, xml, sender=owner.address), self._address, patience=self._patience)
+        self._platform.heard(owner.address)
+
     def is_following(self, key: str) -> bool:
         """Whether pushes can reach this phone at all."""
         owner = self.owners[key]
@@ -102,15 +114,28 @@ class Hands:
         follower = self._platform.official.followers.get(owner.address)
         return follower is not None and follower.following
 
+    @property
+    def busy(self) -> bool:
+        """Whether a phone waits for an answer."""
+        return self._under_way > 0
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._under_way += more
+
     def _open_window(self, owner: Owner, trigger: Trigger) -> None:
         if owner.channel is Channel.OFFICIAL_ACCOUNT:
             self._platform.heard(owner.address, trigger)
 
     def _start(self, owner: Owner, xml: str, bubble: Bubble | None) -> None:
         def send() -> None:
-            with self._room:
-                self._send(owner, xml, bubble)
+            try:
+                with self._room:
+                    self._send(owner, xml, bubble)
+            finally:
+                self._count(-1)
 
+        self._count(+1)
         threading.Thread(target=send, name="phone", daemon=True).start()
 
     def _send(self, owner: Owner, xml: str, bubble: Bubble | None) -> None:

@@ -11,6 +11,7 @@ from bot.sandbox.sandbox import Sandbox
 from models.channel import Channel
 
 MOST = 64 * 1024
+LONGEST_VERSION = 16
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'"
 Answer = tuple[Response, int]
 
@@ -57,7 +58,9 @@ def _add_looks(blueprint: Blueprint, sandbox: Sandbox) -> None:
     @blueprint.get("/state")
     def state() -> Response:
         since = request.args.get("since", "")
-        return jsonify(sandbox.state(int(since) if since.isascii() and since.isdigit() and len(since) < 16 else 0))
+        return jsonify(
+            sandbox.state(int(since) if since.isascii() and since.isdigit() and len(since) < LONGEST_VERSION else 0)
+        )
 
 
 def _add_hands(blueprint: Blueprint, sandbox: Sandbox) -> None:

@@ -70,7 +70,7 @@ class Phones:
         self._version = 0
         self._last = 0
 
-    def add(self, phone: str, side: Side, text: str, **more: Any) -> Bubble:  # noqa: ANN401  # fields of Bubble
+    def add(self, phone: str, side: Side, text: str, **more: Any) -> Bubble:  # fields of Bubble
         """One more bubble at the end of a screen."""
         now = clock.now()
         with self._lock:

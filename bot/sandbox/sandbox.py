@@ -18,6 +18,11 @@ from models.channel import Channel
 OUTBOX_SHOWN = 60
 TICK = 1.2
 SETTLED_WITHIN = 6.0
+UNITS = (
+    (timedelta(minutes=1), "分钟", timedelta(minutes=59.5)),
+    (timedelta(hours=1), "小时", timedelta(hours=36)),
+    (timedelta(days=1), "天", timedelta.max),
+)
 BOT_WORDS = {
     BotState.STARTING: "机器人正在启动",
     BotState.RUNNING: "机器人运行中",
@@ -84,9 +89,5 @@ class Sandbox:
 
 
 def _span(span: timedelta) -> str:
-    minutes = max(1, round(span.total_seconds() / 60))
-    if minutes < 60:
-        return f"{minutes} 分钟后"
-    if minutes < 36 * 60:
-        return f"{round(minutes / 60)} 小时后"
-    return f"{round(minutes / 60 / 24)} 天后"
+    unit, name = next((unit, name) for unit, name, most in UNITS if span < most)
+    return f"{max(1, round(span / unit))} {name}后"

@@ -34,6 +34,7 @@ BUILDINGS = ("梅苑", "兰苑", "竹苑", "菊苑", "松苑", "荷苑")
 DORMS_A_CLASS = 6
 BEDS = 4
 BIRTH_YEAR = "2006"
+DUTY = "T001"
 
 _SURNAMES = "林周陈许苏叶方沈江陆顾程夏袁白温乔闻宋施钟柳纪"
 _GIVEN = (
@@ -162,27 +163,35 @@ def owners() -> tuple[Owner, ...]:
     """The six people whose phones are shown, all around one class."""
     rows = roster()
     staff = {row.number: row for row in rows}
-    mates = [row for row in rows if row.class_group == "会计2401"]
-    officer, committee, student = mates[0], mates[1], mates[2]
-
-    def on_account(key: str, role: str, row: Row, *hints: str) -> Owner:
-        openid = f"oDemo{row.number:0>23}"
-        return Owner(key, role, row, f"{row.class_group} · {row.dorm}", Channel.OFFICIAL_ACCOUNT, openid, hints)
-
-    def on_wecom(key: str, role: str, row: Row, place: str, *hints: str) -> Owner:
-        return Owner(key, role, row, place, Channel.WECOM, row.wecom_userid, hints)
-
+    officer, committee, student = [row for row in rows if row.class_group == "会计2401"][:3]
     return (
-        on_account("student", "学生", student, "有事", "我的数据", "帮助"),
-        on_account("dorm_officer", "宿舍信息员", officer, "宿舍", "有事", "帮助"),
-        on_account("committee_member", "心理委员", committee, "周报", "有事", "帮助"),
-        on_wecom("advisor", "辅导员", staff["T021"], "经济管理学院", "看小结", "进度", "帮助"),
-        on_wecom("station_head", "站长", staff["T011"], "经济管理学院", "进度", "看小结", "帮助"),
-        on_wecom("duty", "值班老师", staff["T001"], "心理中心", "查看", "帮助"),
+        _student("student", "学生", student, "有事", "我的数据", "帮助"),
+        _student("dorm_officer", "宿舍信息员", officer, "宿舍", "有事", "帮助"),
+        _student("committee_member", "心理委员", committee, "周报", "有事", "帮助"),
+        _teacher("advisor", "辅导员", staff["T021"], "经济管理学院", "看小结", "进度", "帮助"),
+        _teacher("station_head", "站长", staff["T011"], "经济管理学院", "进度", "看小结", "帮助"),
+        _teacher("duty", "值班老师", staff[DUTY], "心理中心", "查看", "帮助"),
     )
 
 
-def term_for(sunday: date) -> tuple[date, date]:
-    """A term in which the week of this Sunday is an even one, so that the dorms' fortnightly round falls into it."""
-    monday = sunday - timedelta(days=sunday.weekday())
+def unseen_officers() -> list[Owner]:
+    """Everybody else among the students who has a post; they have phones too, only not on the page."""
+    shown = {owner.row.number for owner in owners()}
+    return [
+        _student(row.number, row.role, row) for row in roster() if row.dorm and row.role and row.number not in shown
+    ]
+
+
+def _student(key: str, role: str, row: Row, *hints: str) -> Owner:
+    place = f"{row.class_group} · {row.dorm}"
+    return Owner(key, role, row, place, Channel.OFFICIAL_ACCOUNT, f"oDemo{row.number:0>23}", hints)
+
+
+def _teacher(key: str, role: str, row: Row, place: str, *hints: str) -> Owner:
+    return Owner(key, role, row, place, Channel.WECOM, row.wecom_userid, hints)
+
+
+def term_for(day: date) -> tuple[date, date]:
+    """A term in which the week of this day is an even one, so that the dorms' fortnightly round falls into it."""
+    monday = day - timedelta(days=day.weekday())
     return monday - timedelta(weeks=5), monday + timedelta(weeks=20)

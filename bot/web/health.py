@@ -4,13 +4,13 @@ import hmac
 import json
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
 from flask import Blueprint, Response, request
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.core import GaugeMetricFamily
+from sqlmodel import func, select
 
 from models import clock, db
-from models.outbox import Push
+from models.outbox import Push, next_due
 from models.schema import is_current
 
 if TYPE_CHECKING:
@@ -87,10 +87,8 @@ class _Outbox:
         rows = GaugeMetricFamily("outbox_rows", "Pushes by state.", labels=["state"])
         late = GaugeMetricFamily("outbox_oldest_due_seconds", "How long the oldest due push has waited.")
         with db.unit_of_work(write=False) as session:
-            states = session.connection().execute(sa.select(Push.state, sa.func.count()).group_by(Push.state)).all()
-            oldest = session.connection().execute(
-                sa.select(sa.func.min(Push.due_at)).where(Push.state.in_(["queued", "sending"]))  # type: ignore[attr-defined]
-            ).scalar()
+            states = session.exec(select(Push.state, func.count()).group_by(Push.state)).all()
+            oldest = next_due(session)
         for state, count in states:
             rows.add_metric([state.value], count)
         late.add_metric([], max(0.0, (clock.now() - oldest).total_seconds()) if oldest else 0.0)

@@ -27,7 +27,8 @@ def binding(talk: Talk) -> Dialogue:
         number = folded((yield from ask(NUMBER)))
         name = folded((yield from ask(NAME)))
         proof = folded((yield from ask(PROOF)))
-    result = BindResult((yield from once("bind", lambda: bind(talk.session, talk.actor, number, name, proof, now=talk.now).value)))
+    tried = yield from once("bind", lambda: bind(talk.session, talk.actor, number, name, proof, now=talk.now).value)
+    result = BindResult(tried)
     if result is BindResult.BOUND:
         return talk.say("binding.bound", name=_name(talk, number))
     return talk.say(f"binding.{result.value}", name=_name(talk, number) if result is BindResult.ALREADY else "")

@@ -210,8 +210,12 @@ def _teachers(talk: Talk) -> list[str]:
 def _summary(talk: Talk, answers: dict[str, Any]) -> str:
     """What was noted, for the reader to check: no name beside a reason."""
     words = talk.words
-    parts = [words(f"class_checkin.summary.{answers['state']}", areas=[words(f"class_checkin.areas.{area}") for area in answers["areas"]])]
-    parts.append(words("class_checkin.summary.count", present=answers["members"] - answers["on_leave"], leave=answers["on_leave"]))
+    areas = [words(f"class_checkin.areas.{area}") for area in answers["areas"]]
+    present = answers["members"] - answers["on_leave"]
+    parts = [
+        words(f"class_checkin.summary.{answers['state']}", areas=areas),
+        words("class_checkin.summary.count", present=present, leave=answers["on_leave"]),
+    ]
     if answers["concerns"]:
         parts.append(words("class_checkin.summary.people", count=len(answers["concerns"])))
     elif answers["question"]:

@@ -1,15 +1,14 @@
 """「看小结」 and 「进度」: what the staff see in chat. Names and reasons only behind the link. Rules: domain 2.2, 6.2."""
 
-from collections.abc import Collection
 from typing import Any
 
-from handlers.dialogue.conversation import BOUND, conversation
+from handlers.dialogue.conversation import conversation
 from handlers.dialogue.question import OneOf
 from handlers.dialogue.steps import Dialogue, ask, once, remember, tell
 from handlers.dialogue.talk import Talk
 from models.checkin import progress as class_progress
 from models.link import make_link
-from models.post import ADVISORS, Role
+from models.post import Role
 from models.summary import OF_THE_CLASS, alerts_for, classes_of, overview
 
 STAFF = frozenset({*OF_THE_CLASS, Role.CENTRE, Role.CENTRE_DIRECTOR, Role.COUNSELOR, Role.LEADING_GROUP})
@@ -41,7 +40,7 @@ def _rows(talk: Talk) -> list[list[str]]:
     return rows
 
 
-@conversation("progress", start=["进度"], who=frozenset({Role.STATION_HEAD, Role.COLLEGE_LEAD, Role.AFFAIRS_DIRECTOR, *ADVISORS}), light=True)
+@conversation("progress", start=["进度"], who=OF_THE_CLASS, light=True)
 def progress(talk: Talk) -> Dialogue:
     """Each class: done, not yet, late."""
     yield from remember("asked", lambda: None)

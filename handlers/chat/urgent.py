@@ -87,7 +87,7 @@ def urgent(talk: Talk) -> Dialogue:
     return (yield from for_oneself(talk, alert_id, called=talk.args["trigger"] == Trigger.WORDS))
 
 
-def for_oneself(talk: Talk, alert_id: int, *, called: bool) -> Any:
+def for_oneself(talk: Talk, alert_id: int, *, called: bool) -> Dialogue:
     """Are you safe? ② calls everybody; ① and ③ offer a person. `called`: the centre was told already."""
     yield from once("asked", lambda: _note(talk, alert_id, asks=True, about_self=True), undo=ask_again)
     safe = yield from ask(SAFE)

@@ -108,6 +108,9 @@ class Registry:
             if plain(word) in _GLOBAL:
                 _refuse(f"{it.name} starts with {word}, which is a global word")
             self.by_word[plain(word)] = it
+        self._check_sentences(it)
+
+    def _check_sentences(self, it: Conversation) -> None:
         needed = [f"{it.name}.title", *_keys_of(it.script)]
         for question in it.questions:
             needed += question.sentences()

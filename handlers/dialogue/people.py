@@ -43,7 +43,7 @@ class PersonOf(Question[Named]):
         self.people = people
 
     @override
-    def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
+    def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:  # noqa: PLR0911 — one way out each
         if not heard.is_text:
             return Unclear("media")
         if options:

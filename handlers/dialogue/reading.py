@@ -27,7 +27,7 @@ def chinese_number(text: str) -> int | None:
     seen = False
     for c in text:
         if c in _DIGITS:
-            part = part * 10 + _DIGITS[c] if seen and part and _DIGITS[c] < 10 and not total else _DIGITS[c]
+            part = part * 10 + _DIGITS[c] if part and not total else _DIGITS[c]
             seen = True
         elif c in "十百千":
             total += (part or 1) * {"十": 10, "百": 100, "千": 1000}[c]

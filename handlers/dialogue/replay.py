@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from handlers.dialogue.conversation import Conversation, undo_name
-from handlers.dialogue.question import Heard, Read, Unclear
+from handlers.dialogue.question import Heard, Unclear
 from handlers.dialogue.steps import Ask, Once, Remember, Said, Step, Tell
 from handlers.dialogue.talk import Talk
 from models.errors import CentreError
@@ -169,8 +169,8 @@ class Replay:
         question, words = step.question, self._talk.words
         options = question.options(self._talk, step.values)
         text = "\n\n".join([*self._above, question.show(words, options, step.values)])
-        entry = {"k": "ask", "n": name, "f": question.fingerprint, "o": options, "s": text, "m": 0, "t": self._present.isoformat()}
-        self._frame.log.append(entry)
+        entry = {"k": "ask", "n": name, "t": self._present.isoformat()}
+        self._frame.log.append(entry | {"f": question.fingerprint, "o": options, "s": text, "m": 0})
         return Asking(text)
 
     def _new(self, step: Remember | Once | Tell, name: str) -> Any:

@@ -1,6 +1,6 @@
 """The router: one message and a contact's open talk in, one reply and the talk as it stands then out.
 
-Order: put away what is too old, a call for help, global words, a menu tap or start word, the open question, a start word, the menu.
+Order: put away what is too old, a call for help, global words, a start word or menu tap, the open question, the menu.
 Global words work on the stored log without replaying it, so a faulty script cannot hold anybody.
 """
 
@@ -314,7 +314,8 @@ class Router:
         it.stack.leave_for = None
         at = pick(it.heard.text, 2) if it.heard.is_text else None
         said = plain(it.heard.text)
-        if to is not None and (at == 0 or said.startswith("去") or said == plain(self._title(to)) or said in map(plain, to.start)):
+        named = to is not None and said in {plain(word) for word in (self._title(to), *to.start)}
+        if to is not None and (named or at == 0 or said.startswith("去")):
             it.stack.frames.pop()
             return self._start(it, to)
         if at == 1 or said.startswith("接着"):

@@ -1,4 +1,7 @@
-"""Step 0: does a message call for help? A pure function over the text, before any I/O. It grades nobody; it only calls a person."""
+"""Step 0: does a message call for help? A pure function over the text, before any I/O.
+
+It grades nobody; it only calls a person.
+"""
 
 from enum import StrEnum
 

@@ -32,4 +32,5 @@ class Talk:
 
     def teachers(self, names: list[str]) -> list[str]:
         """Staff as they are spoken of; the centre when there is nobody to name."""
-        return [self.words("dialogue.teacher", name=name.removesuffix("老师")) for name in names] or [self.words("dialogue.the_centre")]
+        spoken = [self.words("dialogue.teacher", name=name.removesuffix("老师")) for name in names]
+        return spoken or [self.words("dialogue.the_centre")]

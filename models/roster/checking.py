@@ -10,9 +10,9 @@ from operator import itemgetter
 from typing import Any
 
 from models.person import Kind
-from models.post import Role
+from models.post import ADVISORS, Role
 from models.roster.cells import scope_names
-from models.roster.columns import Column
+from models.roster.columns import KINDS, REQUIRED, Column
 from models.roster.draft import Draft
 from models.roster.units import SCHOOL
 from models.unit import Level
@@ -22,23 +22,21 @@ _PLACES = ((Column.COLLEGE, Level.COLLEGE), (Column.CLASS, Level.CLASS), (Column
 _LEVEL_OF = {Role.COMMITTEE_MEMBER: Level.CLASS, Role.DORM_OFFICER: Level.DORM}
 """Roles that check in: each for one level only."""
 
-_OF_CLASSES = {Role.COMMITTEE_MEMBER, Role.ADVISOR, Role.CLASS_TEACHER}
 _STEP = 1000
 
 
 @dataclass
 class Row:
-    """One row, its own places found; None where it names none."""
+    """One row and the keys of the units that are its own place."""
 
     line: int
     cells: dict[str, str]
-    college: str | None
-    class_group: str | None
-    dorm: str | None
+    places: dict[Level, str]
 
-    def place(self, level: Level) -> str | None:
-        """The key of the row's own unit of a level."""
-        return {Level.COLLEGE: self.college, Level.CLASS: self.class_group, Level.DORM: self.dorm}.get(level)
+    @property
+    def college(self) -> str | None:
+        """The college's key."""
+        return self.places.get(Level.COLLEGE)
 
 
 class Unsettled(Exception):  # noqa: N818 — not an error of the program: the problem is noted, the row is left out
@@ -47,7 +45,7 @@ class Unsettled(Exception):  # noqa: N818 — not an error of the program: the p
 
 def settle(draft: Draft, *, progress: Callable[[int], None]) -> None:
     """Turn the rows on the bench into people and posts; what does not hold becomes problems."""
-    if any(column not in draft.heads for column in (Column.NUMBER, Column.NAME, Column.KIND)):
+    if any(column not in draft.heads for column in REQUIRED):
         return
     _collect_units(draft)
     for done, (number, rows) in enumerate(_by_number(draft), start=1):
@@ -131,29 +129,27 @@ def _check_agreement(draft: Draft, raw: list[dict[str, Any]]) -> None:
             other = first.setdefault(column, row) if row[column] else row
             if other[column] != row[column]:
                 shown = {"value": row[column], "line": other["line"], "other": other[column]}
-                draft.problem(row["line"], column, "disagrees", **(shown if column is not Column.KIND else _kinds(draft, shown)))
+                if column is Column.KIND:
+                    shown |= {"value": KINDS[Kind(row[column])][0], "other": KINDS[Kind(other[column])][0]}
+                draft.problem(row["line"], column, "disagrees", **shown)
     if draft.flaws > flaws:
         raise Unsettled
 
 
-def _kinds(draft: Draft, shown: dict[str, Any]) -> dict[str, Any]:
-    words = {kind.value: word for word, kind in reversed(draft.names.read_kinds().items())}
-    return shown | {"value": words[shown["value"]], "other": words[shown["other"]]}
-
-
 def _located(draft: Draft, raw: dict[str, Any]) -> Row:
-    units, line = draft.units, raw["line"]
-    college = units.get(Level.COLLEGE, raw[Column.COLLEGE]) if raw[Column.COLLEGE] else None
-    class_group = None
+    units, places = draft.units, {}
+    for column, level in ((Column.COLLEGE, Level.COLLEGE), (Column.DORM, Level.DORM)):
+        if raw[column]:
+            places[level] = units.add(level, raw[column])
     if raw[Column.CLASS]:
         class_group = _class_of_row(draft, raw)
-        its_college = units.places[class_group].college
-        if college is not None and its_college != college:
-            draft.problem(line, Column.CLASS, "other_college", value=raw[Column.CLASS], college=raw[Column.COLLEGE])
+        college = units.places[class_group].college or SCHOOL
+        if places.get(Level.COLLEGE, college) != college:
+            shown = {"value": raw[Column.CLASS], "college": raw[Column.COLLEGE]}
+            draft.problem(raw["line"], Column.CLASS, "other_college", **shown)
             raise Unsettled
-        college = its_college
-    dorm = units.get(Level.DORM, raw[Column.DORM]) if raw[Column.DORM] else None
-    return Row(line, raw, college, class_group, dorm)
+        places |= {Level.CLASS: class_group, Level.COLLEGE: college}
+    return Row(raw["line"], raw, places)
 
 
 def _class_of_row(draft: Draft, raw: dict[str, Any]) -> str:
@@ -177,22 +173,15 @@ def _person(draft: Draft, rows: list[Row]) -> dict[Column, str | None]:
     }
     student = person[Column.KIND] == Kind.STUDENT
     for column, level in _PLACES:
-        places = {key: row for row in reversed(rows) if (key := row.place(level)) is not None}
-        if student and len(places) > 1:
-            _, (_, second) = sorted(((row.line, row) for row in places.values()), key=itemgetter(0))[:2]
-            first = next(row for row in rows if row.place(level) is not None)
-            draft.problem(
-                second.line,
-                column,
-                "disagrees",
-                value=draft.units.full_name(second.place(level) or ""),
-                line=first.line,
-                other=draft.units.full_name(first.place(level) or ""),
-            )
+        homes = {row.places[level]: row for row in reversed(rows) if level in row.places}
+        if student and len(homes) > 1:
+            first, second = sorted(homes.values(), key=lambda row: row.line)[:2]
+            value, other = _shown(draft, [row.places[level] for row in (second, first)])
+            draft.problem(second.line, column, "disagrees", value=value, line=first.line, other=other)
             raise Unsettled
         # Staff who work in several classes are at home in none; of several colleges the first row's is theirs.
-        mine = [key for row in rows if (key := row.place(level)) is not None]
-        person[column] = mine[0] if mine and (len(places) == 1 or level is Level.COLLEGE) else None
+        mine = [row.places[level] for row in rows if level in row.places]
+        person[column] = mine[0] if mine and (len(homes) == 1 or level is Level.COLLEGE) else None
     if student and person[Column.CLASS] is None:
         draft.problem(rows[0].line, Column.CLASS, "student_without_class")
         raise Unsettled
@@ -214,15 +203,14 @@ def _own_unit(draft: Draft, role: Role, row: Row, rows: list[Row]) -> str:
     """What a role covers that names no scope."""
     if role in _LEVEL_OF:
         level = _LEVEL_OF[role]
-        mine = row.place(level) or next((key for each in rows if (key := each.place(level))), None)
+        mine = next((each.places[level] for each in (row, *rows) if level in each.places), None)
         if mine is None:
-            draft.problem(
-                row.line, Column.SCOPE, "no_own_unit", role=draft.names.role(role), level=draft.names.level(level)
-            )
+            shown = {"role": draft.names.role(role), "level": draft.names.level(level)}
+            draft.problem(row.line, Column.SCOPE, "no_own_unit", **shown)
             raise Unsettled
         return mine
-    if role in _OF_CLASSES and row.class_group is not None:
-        return row.class_group
+    if role in ADVISORS and Level.CLASS in row.places:
+        return row.places[Level.CLASS]
     return row.college or SCHOOL
 
 

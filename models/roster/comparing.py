@@ -15,6 +15,7 @@ from models.post import Post, Role
 from models.roster.columns import Column
 from models.roster.draft import Draft
 from models.roster.table import ImportState, RosterImport
+from models.roster.units import SCHOOL
 from models.unit import Level, Unit
 
 MOST_ENDINGS = 0.10
@@ -81,8 +82,8 @@ def _take_units(draft: Draft, session: Session) -> dict[int | None, str]:
     keys: dict[int | None, str] = {}
     for unit_id, level, name, parent_id in sorted(found, key=lambda row: order.index(row[1])):
         if level is Level.SCHOOL:
-            draft.units.set_school(unit_id or 0)
-            keys[unit_id] = "school"
+            draft.units.set_school(unit_id or 0, name)
+            keys[unit_id] = SCHOOL
         else:
             college = keys.get(parent_id) if level is Level.CLASS else None
             keys[unit_id] = draft.units.add(level, name, college, unit_id)
@@ -222,9 +223,9 @@ def steps(draft: Draft) -> Iterator[tuple[str, str]]:
 
     The new holder of a post comes before the old one goes: nobody's class is without, not even for a moment.
     """
-    places = draft.units.places
     for key in draft.units.new():
-        yield "unit", json.dumps(_reference(draft, key), ensure_ascii=False)
+        level, _, college = _reference(draft, key)
+        yield "unit", json.dumps([level, draft.units.places[key].name, college], ensure_ascii=False)
     fields = [name for name, columns in _CHANGES.items() if draft.has(*columns)]
     people = draft.db.execute(f"""
         SELECT p.number, a.wecom_userid, {", ".join(f"p.{name}" for name in fields)}
@@ -248,11 +249,12 @@ def steps(draft: Draft) -> Iterator[tuple[str, str]]:
     for kind in ("ended_post", "ended_person"):
         for (row_id,) in draft.db.execute(f"SELECT id FROM {kind} ORDER BY id"):
             yield kind, str(row_id)
-    if places["school"].id is not None:
-        yield "school", json.dumps(places["school"].name, ensure_ascii=False)
+    if draft.units.school_renamed:
+        yield "school", json.dumps(draft.names.school, ensure_ascii=False)
 
 
 def _reference(draft: Draft, key: str) -> list[str | None]:
     """A unit as a step names it: level, name, and for a class its college's name. Ids come when it is applied."""
     it = draft.units.places[key]
-    return [it.level.value, it.name, None if it.college is None else draft.units.places[it.college].name]
+    name = None if it.level is Level.SCHOOL else it.name
+    return [it.level.value, name, None if it.college is None else draft.units.places[it.college].name]

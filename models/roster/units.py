@@ -25,6 +25,7 @@ class Units:
 
     def __init__(self, names: SchoolNames) -> None:
         self.places: dict[str, Place] = {SCHOOL: Place(Level.SCHOOL, names.school, None, None)}
+        self.school_renamed = False
         self._keys: defaultdict[str, list[str]] = defaultdict(list)
         for name in (names.school, WHOLE_SCHOOL):
             self._keys[fold(name)] = [SCHOOL]
@@ -37,9 +38,11 @@ class Units:
             self._keys[fold(name)].append(key)
         return key
 
-    def set_school(self, unit_id: int) -> None:
-        """The database has a root."""
-        self.places[SCHOOL] = Place(Level.SCHOOL, self.places[SCHOOL].name, None, unit_id)
+    def set_school(self, unit_id: int, name: str) -> None:
+        """The database has a root, perhaps under a name that the school no longer has."""
+        mine = self.places[SCHOOL].name
+        self.places[SCHOOL] = Place(Level.SCHOOL, mine, None, unit_id)
+        self.school_renamed = name != mine
 
     def get(self, level: Level, name: str, college: str | None = None) -> str | None:
         """The key of a unit that is known at this very place."""

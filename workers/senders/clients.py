@@ -8,7 +8,6 @@ go of here. This module is imported by the first message that goes out: wechatpy
 import hashlib
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta

@@ -51,7 +51,7 @@ class OfficialAccountSender:
 
     channel = Channel.OFFICIAL_ACCOUNT
 
-    def __init__(  # noqa: PLR0913 — an account is its whole row of credentials, and its templates
+    def __init__(
         self,
         *,
         app_id: str,

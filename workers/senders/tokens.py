@@ -45,7 +45,9 @@ class Token:
     @classmethod
     def given(cls, text: str, seconds: float) -> "Token":
         """One that the platform gave with so many seconds to live."""
-        return cls(text, time.time() + (seconds - SPARE if seconds > SPARE + SHORT_LIVED else min(seconds, SHORT_LIVED)))
+        return cls(
+            text, time.time() + (seconds - SPARE if seconds > SPARE + SHORT_LIVED else min(seconds, SHORT_LIVED))
+        )
 
     @property
     def is_fresh(self) -> bool:

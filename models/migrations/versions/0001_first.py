@@ -41,6 +41,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_inbox")),
     )
     op.create_index(op.f("ix_inbox_received_at"), "inbox", ["received_at"], unique=False)
+    op.create_index(
+        "inbox_with_reply",
+        "inbox",
+        ["received_at"],
+        unique=False,
+        sqlite_where=sa.text("reply IS NOT NULL"),
+        postgresql_where=sa.text("reply IS NOT NULL"),
+    )
     op.create_table(
         "roster_import",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -296,7 +304,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["contact_id"], ["contact.id"], name=op.f("fk_talk_contact_id")),
         sa.PrimaryKeyConstraint("contact_id", name=op.f("pk_talk")),
     )
-    op.create_index(op.f("ix_talk_touched_at"), "talk", ["touched_at"], unique=False)
+    op.create_index(
+        "talk_open",
+        "talk",
+        ["touched_at"],
+        unique=False,
+        sqlite_where=sa.text("log IS NOT NULL"),
+        postgresql_where=sa.text("log IS NOT NULL"),
+    )
 
 
 def downgrade() -> None:

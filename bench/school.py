@@ -1,0 +1,122 @@
+"""A school for benches: many classes of one committee member each, bound, and as many old check-ins as wished."""
+
+import base64
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from models import clock, db, schema, seal
+from models.audit import Audit
+from models.checkin import Checkin, CheckinVersion
+from models.contact import Contact
+from models.inbox import Inbox
+from models.person import Person
+from models.post import Post
+from models.round import Round
+from models.unit import Unit
+
+MEMBERS = 3  # a class
+BATCH = 5_000
+
+
+def build(folder: Path, url: str, key: str, *, classes: int, old_checkins: int = 0) -> None:
+    """Fill a fresh database. The officer of class N is bound to the openid `phone-N`."""
+    seal.use_keys([key])
+    database = db.connect(url)
+    schema.upgrade(database)
+    now = clock.now() - timedelta(days=100)
+    with database.engine.begin() as connection:
+
+        def add(table: type, rows: list[dict[str, object]]) -> None:
+            for at in range(0, len(rows), BATCH):
+                connection.execute(sa.insert(table), rows[at : at + BATCH])
+
+        add(Unit, [{"id": 1, "level": "school", "name": "S", "parent_id": None}])
+        add(Unit, [{"id": 2, "level": "college", "name": "C", "parent_id": 1}])
+        add(Unit, [{"id": 10 + n, "level": "class", "name": f"班{n}", "parent_id": 2} for n in range(classes)])
+        people = [
+            {"id": n * MEMBERS + m + 1, "number": f"{n:06d}{m}", "name": f"同学{n}", "kind": "student", "college_id": 2, "class_id": 10 + n}
+            for n in range(classes)
+            for m in range(MEMBERS)
+        ]
+        add(Person, people)
+        advisor = classes * MEMBERS + 1
+        add(Person, [{"id": advisor, "number": "T1", "name": "陈默", "kind": "staff", "college_id": 2}])
+        add(
+            Post,
+            [
+                {"person_id": n * MEMBERS + 1, "role": "committee_member", "unit_id": 10 + n, "started_at": now}
+                for n in range(classes)
+            ],
+        )
+        add(Post, [{"person_id": advisor, "role": "advisor", "unit_id": 2, "started_at": now}])
+        contacts = [
+            {"id": n + 1, "channel": "official_account", "address": f"phone-{n}", "person_id": n * MEMBERS + 1, "listening": True, "window_left": 0}
+            for n in range(classes)
+        ]
+        add(Contact, contacts)
+        add(Contact, [{"channel": "wecom", "address": "advisor", "person_id": advisor, "listening": True, "window_left": 0}])
+        _history(add, classes, old_checkins, now)
+    database.dispose()
+
+
+def _history(add: object, classes: int, count: int, now: object) -> None:
+    """Old rounds with their check-ins, versions, facts and inbox keys."""
+    if not count:
+        return
+    rounds = -(-count // classes)
+    start = clock.now() - timedelta(weeks=rounds + 4)
+    add(  # type: ignore[operator]
+        Round,
+        [
+            {
+                "id": r + 1,
+                "kind": "class",
+                "opens_on": (start + timedelta(weeks=r)).date(),
+                "opens_at": start + timedelta(weeks=r),
+                "due_at": start + timedelta(weeks=r, hours=17),
+                "announced": True,
+            }
+            for r in range(rounds)
+        ],
+    )
+    body = os.urandom(300)
+    for begin in range(0, count, BATCH):
+        ids = range(begin, min(begin + BATCH, count))
+        sent = [
+            {
+                "id": i + 1,
+                "round_id": i // classes + 1,
+                "unit_id": 10 + i % classes,
+                "version": 1,
+                "author_id": (i % classes) * MEMBERS + 1,
+                "sent_at": start + timedelta(weeks=i // classes, hours=1),
+                "state": "calm",
+                "members": MEMBERS,
+                "on_leave": 0,
+            }
+            for i in ids
+        ]
+        add(Checkin, sent)  # type: ignore[operator]
+        add(  # type: ignore[operator]
+            CheckinVersion,
+            [
+                {"checkin_id": row["id"], "version": 1, "author_id": row["author_id"], "sent_at": row["sent_at"], "body": body}
+                for row in sent
+            ],
+        )
+        add(  # type: ignore[operator]
+            Audit,
+            [
+                {"at": row["sent_at"], "fact": "checkin_sent", "actor_id": row["author_id"], "subject": f"checkin:{row['id']}", "details": "{}"}
+                for row in sent
+            ],
+        )
+        add(Inbox, [{"key": f"old:{i}", "received_at": start, "reply": None} for i in ids])  # type: ignore[operator]
+
+
+def new_key() -> str:
+    """A fresh encryption key."""
+    return base64.b64encode(os.urandom(32)).decode()
