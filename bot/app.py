@@ -9,7 +9,7 @@ from bot.doors.official_account import OfficialAccountDoor
 from bot.doors.wecom import WecomDoor
 from bot.policy import make_policy, make_words
 from bot.turn import Ring, Turn
-from bot.web.callbacks import callback_routes
+from bot.web.callbacks import Callbacks
 from bot.web.health import health_routes
 from handlers.chat.conversations import CONVERSATIONS
 from handlers.console.opened import opened_routes
@@ -50,9 +50,9 @@ def create_app(settings: "Settings", ring: Ring, *, threads: int = THREADS) -> F
     turn = Turn(router, ring, threads)
     app = Flask("xinqiao", static_folder=None)
     app.secret_key = settings.web.secret_key.get_secret_value()
-    app.register_blueprint(callback_routes(_doors(settings), turn))
     app.register_blueprint(health_routes(settings))
     app.register_blueprint(opened_routes(words, policy))
+    app.wsgi_app = Callbacks(_doors(settings), turn, app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

@@ -13,16 +13,16 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from models.audit import Fact, record
 from models.concern import ATTENTION_ORDER, PUSH_LASTS, Attention, Concern, ConcernKind, write_concern
-from models.db import UTCDateTime, enum_column
+from models.db import Fixed, UTCDateTime, enum_column, utc
 from models.errors import NotFoundError, WrongStateError
 from models.outbox import PushKind, Urgency, plan
-from models.person import Person, members
+from models.person import Kind, Person
 from models.policy import CheckinPolicy
 from models.post import Post, Role, first_to_tell
-from models.round import WEEK, Round, RoundKind, current_round, latest_slot, next_opening
+from models.round import WEEK, Round, RoundKind, closes_at, current_round, last_round, latest_slot
 from models.seal import seal_json, unseal_json
 from models.talk import Actor
-from models.unit import Level, Unit
+from models.unit import Level, Place, Unit, place
 
 
 class Overall(StrEnum):
@@ -61,11 +61,14 @@ class Share(StrEnum):
 class Checkin(SQLModel, table=True):
     """The current version of a unit's check-in for a round."""
 
-    __table_args__ = (sa.UniqueConstraint("round_id", "unit_id"),)
+    __table_args__ = (
+        sa.UniqueConstraint("round_id", "unit_id"),
+        sa.Index("checkins_of_a_unit", "unit_id", "id"),  # its newest one in a single step, however many there are
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     round_id: int = Field(foreign_key="round.id")
-    unit_id: int = Field(foreign_key="unit.id", index=True)
+    unit_id: int = Field(foreign_key="unit.id")
     version: int = 1
     author_id: int = Field(foreign_key="person.id")
     sent_at: datetime = Field(sa_type=UTCDateTime)
@@ -96,18 +99,24 @@ def own_units(actor: Actor, role: Role) -> list[int]:
 class Sent:
     """A check-in that is already there."""
 
+    id: int
     version: int
     author: str
     sent_at: datetime
 
 
+_checkin, _version, _person = Checkin.__table__, CheckinVersion.__table__, Person.__table__  # type: ignore[attr-defined]
+_SENT = Fixed(
+    lambda: sa.select(_checkin.c.id, _checkin.c.version, _person.c.name, _checkin.c.sent_at)
+    .select_from(_checkin.join(_person, _person.c.id == _checkin.c.author_id))
+    .where(_checkin.c.round_id == sa.bindparam("round_id"), _checkin.c.unit_id == sa.bindparam("unit_id"))
+)
+
+
 def find_sent(session: Session, round_id: int, unit_id: int) -> Sent | None:
     """What was already sent for a unit in a round."""
-    found = session.exec(
-        select(Checkin, Person).join(Person, col(Person.id) == Checkin.author_id)
-        .where(Checkin.round_id == round_id, Checkin.unit_id == unit_id)
-    ).first()
-    return None if found is None else Sent(found[0].version, found[1].name, found[0].sent_at)
+    row = _SENT.one(session, round_id=round_id, unit_id=unit_id)
+    return None if row is None else Sent(row[0], row[1], row[2], utc(row[3]))
 
 
 @dataclass(frozen=True)
@@ -123,12 +132,26 @@ class Headcount:
         return max(0, self.members - self.on_leave)
 
 
+_STUDENT = (_person.c.kind == sa.literal_column(f"'{Kind.STUDENT.value}'")) & _person.c.ended_at.is_(None)
+_HEADCOUNT = Fixed(
+    lambda: sa.select(
+        sa.select(sa.func.count())
+        .select_from(_person)
+        .where(_person.c.class_id == sa.bindparam("unit_id"), _STUDENT)
+        .scalar_subquery(),
+        sa.select(_checkin.c.on_leave)
+        .where(_checkin.c.unit_id == sa.bindparam("unit_id"))
+        .order_by(_checkin.c.id.desc())
+        .limit(sa.literal_column("1"))
+        .scalar_subquery(),
+    )
+)
+
+
 def headcount(session: Session, class_id: int) -> Headcount:
     """What the headcount question starts from: the roster less the leave last confirmed."""
-    count = len(members(session, class_id))
-    leave = session.exec(
-        select(Checkin.on_leave).where(Checkin.unit_id == class_id).order_by(col(Checkin.sent_at).desc()).limit(1)
-    ).first()
+    row = _HEADCOUNT.one(session, unit_id=class_id)
+    count, leave = row if row is not None else (0, 0)
     return Headcount(count, min(leave or 0, count))
 
 
@@ -152,30 +175,46 @@ class DormDigest:
 
 def dorm_digest(session: Session, policy: CheckinPolicy, class_id: int, *, now: datetime) -> DormDigest:
     """The last dorm round of the class's rooms; a room of several classes counts for each resident's class."""
-    opened = session.exec(
-        select(Round).where(Round.kind == RoundKind.DORM, Round.opens_at <= now).order_by(col(Round.opens_at).desc())
-    ).first()
-    rooms = {person.dorm_id for person in members(session, class_id)} - {None}
+    opened = last_round(session, policy, RoundKind.DORM, now=now)
     oldest = latest_slot(policy, RoundKind.DORM, now).opens_at - (policy.dorm_every_weeks - 1) * WEEK
-    if opened is None or not rooms or opened.opens_at < oldest:
+    if opened is None or opened.opens_at < oldest:
         return DormDigest(0, 0, 0, ())
-    found = session.exec(
-        select(Checkin, Unit)
-        .join(Unit, col(Unit.id) == Checkin.unit_id)
-        .where(Checkin.round_id == opened.id, col(Checkin.unit_id).in_(rooms))
-        .order_by(col(Unit.name))
-    ).all()
-    count = {state: sum(1 for it, _ in found if it.state == state) for state in (DormState.USUAL, DormState.UNSURE)}
-    shared = [(it, unit) for it, unit in found if it.state == DormState.THING and it.share is Share.COMMITTEE]
-    words = tuple((unit.name, str(answers_of(session, it).get("facts", ""))) for it, unit in shared)
-    return DormDigest(count[DormState.USUAL], count[DormState.UNSURE], len(shared), words)
+    rows = _ROOMS.all(session, round_id=opened.id, class_id=class_id)
+    states = [state for _, _, state, _, _ in rows]
+    shared = [row for row in rows if row[2] == DormState.THING and row[3] == Share.COMMITTEE]
+    words = tuple((name, str(_answers(session, at, version).get("facts", ""))) for at, version, _, _, name in shared)
+    return DormDigest(states.count(DormState.USUAL), states.count(DormState.UNSURE), len(shared), words)
 
 
-def answers_of(session: Session, it: Checkin, version: int | None = None) -> dict[str, Any]:
-    """The sealed answers of a version, the current one by default. Only behind `access_…`."""
-    version = it.version if version is None else version
-    row = session.get_one(CheckinVersion, (it.id, version))
-    answers: dict[str, Any] = unseal_json(row.body, f"checkin_version.body:{it.id}.{version}")
+_unit = Unit.__table__  # type: ignore[attr-defined]
+_ROOMS = Fixed(
+    lambda: sa.select(_checkin.c.id, _checkin.c.version, _checkin.c.state, _checkin.c.share, _unit.c.name)
+    .select_from(_checkin.join(_unit, _unit.c.id == _checkin.c.unit_id))
+    .where(_checkin.c.round_id == sa.bindparam("round_id"))
+    .where(
+        _checkin.c.unit_id.in_(
+            sa.select(_person.c.dorm_id).where(_person.c.class_id == sa.bindparam("class_id"), _STUDENT)
+        )
+    )
+    .order_by(_unit.c.name)
+)
+_BODY = Fixed(
+    lambda: sa.select(_version.c.body).where(
+        _version.c.checkin_id == sa.bindparam("checkin_id"), _version.c.version == sa.bindparam("version_")
+    )
+)
+
+
+def answers_of(session: Session, it: Checkin) -> dict[str, Any]:
+    """The sealed answers of the current version. Only behind `access_…`."""
+    return _answers(session, it.id or 0, it.version)
+
+
+def _answers(session: Session, checkin_id: int, version: int) -> dict[str, Any]:
+    row = _BODY.one(session, checkin_id=checkin_id, version_=version)
+    if row is None:
+        raise NotFoundError
+    answers: dict[str, Any] = unseal_json(row[0], f"checkin_version.body:{checkin_id}.{version}")
     return answers
 
 
@@ -195,84 +234,101 @@ def submit(  # noqa: PLR0913 — one verb for both kinds: who, where, what, whic
     Shape: `told` are the teachers' names, `waiting` how many things wait for them.
     Raises: WrongStateError when the round closed, or another officer's version came first.
     """
-    it_round = session.get_one(Round, round_id)
-    unit = session.get_one(Unit, unit_id)
-    if now >= next_opening(policy, it_round, now=it_round.opens_at):
+    unit = place(session, unit_id)
+    if closes_at(session, policy, round_id) <= now:
         raise WrongStateError("checkin.closed")
-    it = session.exec(select(Checkin).where(Checkin.round_id == round_id, Checkin.unit_id == unit_id)).first()
-    if (it.version if it else 0) != corrects:
-        sent = find_sent(session, round_id, unit_id)
+    sent = find_sent(session, round_id, unit_id)
+    if (sent.version if sent else 0) != corrects:
         raise WrongStateError("checkin.someone_was_first", name=sent.author if sent else "")
-    it = _write(session, actor, it, unit_id, round_id, answers, now=now)
-    concerns = _write_concerns(session, actor, it, unit, answers, now=now)
+    version = corrects + 1
+    checkin_id = _write(session, actor, sent, unit_id, round_id, version, answers, now=now)
+    concerns = _write_concerns(session, actor, (checkin_id, version), unit, answers, now=now)
     fact = Fact.CHECKIN_CORRECTED if corrects else Fact.CHECKIN_SENT
-    record(session, fact, actor.person, f"checkin:{it.id}", at=now, version=it.version, concerns=len(concerns))
-    return {"told": _tell(session, actor, it, unit, concerns, now=now), "waiting": len(concerns)}
+    record(session, fact, actor.person, f"checkin:{checkin_id}", at=now, version=version, concerns=len(concerns))
+    told = _tell(session, actor, f"checkin:{checkin_id}@{version}", unit, concerns, now=now)
+    return {"told": told, "waiting": len(concerns)}
 
 
-def _write(  # noqa: PLR0913
-    session: Session, actor: Actor, it: Checkin | None, unit_id: int, round_id: int, answers: dict[str, Any], *, now: datetime
-) -> Checkin:
-    if it is None:
-        it = Checkin(round_id=round_id, unit_id=unit_id, version=0, author_id=actor.person, sent_at=now, state="")
-    it.version += 1
-    it.author_id = actor.person
-    it.sent_at = now
-    it.state = answers["state"]
-    it.share = Share(answers["share"]) if answers.get("share") else None
-    it.members = answers.get("members", 0)
-    it.on_leave = answers.get("on_leave", 0)
-    session.add(it)
-    session.flush()
-    session.add(
-        CheckinVersion(
-            checkin_id=it.id or 0,
-            version=it.version,
-            author_id=actor.person,
-            sent_at=now,
-            body=seal_json(answers, f"checkin_version.body:{it.id}.{it.version}"),
-        )
+_COLUMNS = ("round_id", "unit_id", "version", "author_id", "sent_at", "state", "share", "members", "on_leave")
+_NEW = Fixed(
+    lambda: sa.insert(_checkin)
+    .values({name: sa.bindparam(name, type_=sa.String if name == "share" else None) for name in _COLUMNS})
+    .returning(_checkin.c.id)
+)
+_AGAIN = Fixed(
+    lambda: sa.update(_checkin)
+    .values({name: sa.bindparam(f"{name}_", type_=sa.String if name == "share" else None) for name in _COLUMNS[2:]})
+    .where(_checkin.c.id == sa.bindparam("id_"))
+)
+_KEEP = Fixed(
+    lambda: sa.insert(_version).values(
+        {name: sa.bindparam(name) for name in ("checkin_id", "version", "author_id", "sent_at", "body")}
     )
-    return it
+)
 
 
-def _write_concerns(
-    session: Session, actor: Actor, it: Checkin, unit: Unit, answers: dict[str, Any], *, now: datetime
+def _write(  # noqa: PLR0913 — one row of each table
+    session: Session,
+    actor: Actor,
+    sent: Sent | None,
+    unit_id: int,
+    round_id: int,
+    version: int,
+    answers: dict[str, Any],
+    *,
+    now: datetime,
+) -> int:
+    values: dict[str, object] = {
+        "version": version,
+        "author_id": actor.person,
+        "sent_at": now,
+        "state": answers["state"],
+        "share": answers.get("share"),
+        "members": answers.get("members", 0),
+        "on_leave": answers.get("on_leave", 0),
+    }
+    if sent is None:
+        row = _NEW.one(session, round_id=round_id, unit_id=unit_id, **values)
+        checkin_id = int(row[0]) if row is not None else 0
+    else:
+        checkin_id = sent.id
+        _AGAIN.run(session, id_=checkin_id, **{f"{name}_": value for name, value in values.items()})
+    body = seal_json(answers, f"checkin_version.body:{checkin_id}.{version}")
+    _KEEP.run(session, checkin_id=checkin_id, version=version, author_id=actor.person, sent_at=now, body=body)
+    return checkin_id
+
+
+def _write_concerns(  # noqa: PLR0913 — as above
+    session: Session, actor: Actor, checkin: tuple[int, int], unit: Place, answers: dict[str, Any], *, now: datetime
 ) -> list[Concern]:
-    class_id = unit.id if unit.level is Level.CLASS else actor.class_id
-    if class_id is None:
-        raise NotFoundError
     found = [(ConcernKind.PERSON, each) for each in answers.get("concerns", ())]
     if answers.get("question"):
         found.append((ConcernKind.QUESTION, {"facts": answers["question"]}))
     if answers["state"] == DormState.THING:
         found.append((ConcernKind.DORM, {"topic": answers["topic"], "facts": answers["facts"], "dorm": unit.name}))
-    return [
-        write_concern(session, actor, kind, each, class_id=class_id, now=now, checkin=(it.id or 0, it.version))
-        for kind, each in found
-    ]
+    class_id = _class_told(actor, unit)
+    return [write_concern(session, actor, kind, each, class_id=class_id, now=now, checkin=checkin) for kind, each in found]
 
 
-def _tell(
-    session: Session, actor: Actor, it: Checkin, unit: Unit, concerns: list[Concern], *, now: datetime
-) -> list[str]:
+def _class_told(actor: Actor, unit: Place) -> int:
+    """Whose teachers hear of it: the class's own, for a room those of its officer's class."""
     class_id = unit.id if unit.level is Level.CLASS else actor.class_id
-    people = first_to_tell(session, class_id or 0)
+    if class_id is None:
+        raise NotFoundError
+    return class_id
+
+
+def _tell(  # noqa: PLR0913 — as above
+    session: Session, actor: Actor, fact: str, unit: Place, concerns: list[Concern], *, now: datetime
+) -> list[str]:
+    people = first_to_tell(session, _class_told(actor, unit))
     # A calm room is counted in the class's own check-in; only what waits to be seen is worth a teacher's attention.
-    if unit.level is Level.DORM and not concerns:
-        return [person.name for person in people]
-    for person in people:
-        plan(
-            session,
-            f"checkin:{it.id}@{it.version}",
-            PushKind.CHECKIN_CAME,
-            person.id or 0,
-            urgency=Urgency.IMPORTANT if concerns else Urgency.ROUTINE,
-            now=now,
-            lasts=PUSH_LASTS,
-            unit=unit.name,
-            waiting=len(concerns),
-        )
+    if unit.level is Level.CLASS or concerns:
+        urgency = Urgency.IMPORTANT if concerns else Urgency.ROUTINE
+        data = {"unit": unit.name, "waiting": len(concerns)}
+        for person in people:
+            kind = PushKind.CHECKIN_CAME
+            plan(session, fact, kind, person.id, urgency=urgency, now=now, lasts=PUSH_LASTS, **data)
     return [person.name for person in people]
 
 

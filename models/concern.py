@@ -123,7 +123,7 @@ def tell_of_concern(session: Session, it: Concern, *, now: datetime) -> list[str
             session,
             f"concern:{it.id}",
             PushKind.CONCERN_CAME,
-            person.id or 0,
+            person.id,
             urgency=Urgency.IMPORTANT,
             now=now,
             lasts=PUSH_LASTS,

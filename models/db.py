@@ -28,6 +28,7 @@ LOCK_WAIT = 10.0
 """Seconds that a job waits for SQLite's writer before it gives up; a turn brings its own deadline."""
 
 POOL_SIZE = 12
+_WAIT_STEP = 500  # ms
 
 # Every constraint has a name, so that a later migration can take it away on both engines.
 SQLModel.metadata.naming_convention = {
@@ -41,7 +42,8 @@ SQLModel.metadata.naming_convention = {
 
 def to_utc_text(moment: datetime) -> str:
     """The one spelling of a moment in SQLite: fixed width, so that text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    moment = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return moment.isoformat(" ", "microseconds")[:26]
 
 
 def utc(value: str | datetime) -> datetime:
@@ -146,7 +148,11 @@ class Database:
         raw = _raw(connection)
         connection.begin()
         if self.is_sqlite:
-            raw.execute(f"PRAGMA busy_timeout={left}")
+            # Up to the next half second: most turns find the value that the one before has set.
+            wait = -(-left // _WAIT_STEP) * _WAIT_STEP
+            if connection.info.get("busy_timeout") != wait:
+                raw.execute(f"PRAGMA busy_timeout={wait}")
+                connection.info["busy_timeout"] = wait
             try:
                 raw.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             except sqlite3.OperationalError as error:

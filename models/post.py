@@ -1,16 +1,18 @@
 """Posts: who does what for which unit, from when to when. Rules: domain 2.1; Z-02..Z-06, K-04, X-08..X-10, J-05."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from models.contact import Contact
-from models.db import UTCDateTime, enum_column
+from models.db import Fixed, UTCDateTime, enum_column
 from models.person import Person
-from models.unit import line_of
+from models.unit import Unit
 
 
 class Role(StrEnum):
@@ -60,25 +62,25 @@ class Post(SQLModel, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
-def posts_of(session: Session, person_id: int) -> Sequence[Post]:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A live post as its holder's turn needs it."""
+
+    role: Role
+    unit_id: int
+
+
+_post, _person, _unit, _contact = Post.__table__, Person.__table__, Unit.__table__, Contact.__table__  # type: ignore[attr-defined]
+_HELD = Fixed(
+    lambda: sa.select(_post.c.role, _post.c.unit_id)
+    .where(_post.c.person_id == sa.bindparam("person_id"), _post.c.ended_at.is_(None))
+    .order_by(_post.c.id)
+)
+
+
+def posts_of(session: Session, person_id: int) -> list[Held]:
     """The live posts of a person, oldest first."""
-    return session.exec(
-        select(Post).where(Post.person_id == person_id, col(Post.ended_at).is_(None)).order_by(col(Post.id))
-    ).all()
-
-
-def holders(session: Session, roles: Collection[Role], unit_ids: Collection[int]) -> list[Person]:
-    """People who hold one of the roles for exactly one of the units, by number, nobody twice."""
-    return list(
-        session.exec(
-            select(Person)
-            .join(Post, col(Post.person_id) == col(Person.id))
-            .where(col(Post.role).in_(roles), col(Post.unit_id).in_(unit_ids))
-            .where(col(Post.ended_at).is_(None), col(Person.ended_at).is_(None))
-            .distinct()
-            .order_by(col(Person.number))
-        )
-    )
+    return [Held(Role(role), unit_id) for role, unit_id in _HELD.all(session, person_id=person_id)]
 
 
 def holders_anywhere(session: Session, roles: Collection[Role]) -> list[Person]:
@@ -103,15 +105,42 @@ def reachable(session: Session, people: Sequence[Person]) -> list[Person]:
     return [person for person in people if person.id in bound]
 
 
-def first_to_tell(session: Session, unit_id: int) -> list[Person]:
-    """Who hears of a class or a dorm: its advisors; none reachable: the station head; else the centre.
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Somebody to tell."""
+
+    id: int
+    name: str
+
+
+def _of_the_line() -> sa.Select[Any]:
+    """Live posts of the three tiers for a class, its college and the school."""
+    parent = sa.select(_unit.c.parent_id).where(_unit.c.id == sa.bindparam("unit_id")).scalar_subquery()
+    above = _unit.alias("above")
+    top = sa.select(above.c.parent_id).where(above.c.id == parent).scalar_subquery()
+    listens = sa.exists().where(_contact.c.person_id == _person.c.id, _contact.c.listening.is_(sa.true()))
+    return (
+        sa.select(_person.c.id, _person.c.name, _post.c.role, listens)
+        .select_from(_post.join(_person, _person.c.id == _post.c.person_id))
+        .where(_post.c.unit_id.in_([sa.bindparam("unit_id"), parent, top]))
+        .where(_post.c.role.in_([sa.literal_column(f"'{role.value}'") for tier in _TIERS for role in tier]))
+        .where(_post.c.ended_at.is_(None), _person.c.ended_at.is_(None))
+        .order_by(_person.c.number)
+    )
+
+
+_TIERS = (ADVISORS, (Role.STATION_HEAD,), CENTRE_LEADS)
+_LINE = Fixed(_of_the_line)
+
+
+def first_to_tell(session: Session, class_id: int) -> list[Staff]:
+    """Who hears of a class: its advisors; none reachable: the station head; else the centre. By number, nobody twice.
 
     Shape: [] only when the school has nobody at all. When nobody is reachable, the first tier that has people, so that the
     push stands there and can be seen not to arrive.
     """
-    line = line_of(session, unit_id)
-    tiers = [holders(session, roles, line) for roles in (ADVISORS, (Role.STATION_HEAD,), CENTRE_LEADS)]
-    for people in tiers:
-        if ready := reachable(session, people):
-            return ready
-    return next((people for people in tiers if people), [])
+    rows = _LINE.all(session, unit_id=class_id)
+    tiers = [[row for row in rows if row[2] in {role.value for role in tier}] for tier in _TIERS]
+    ready = next((found for tier in tiers if (found := [row for row in tier if row[3]])), None)
+    people = ready or next((tier for tier in tiers if tier), [])
+    return list({row[0]: Staff(row[0], row[1]) for row in people}.values())

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from models.audit import Fact, record
-from models.db import Fixed, UTCDateTime, enum_column
+from models.db import Fixed, UTCDateTime, enum_column, utc
 from models.policy import CheckinPolicy, WeeklyMoment
 
 log = logging.getLogger(__name__)
@@ -157,6 +157,24 @@ def open_round(session: Session, slot: Slot, *, due_at: datetime, announced: boo
     return session.exec(select(Round).where(Round.kind == slot.kind, Round.opens_on == slot.opens_on)).one()
 
 
+_LAST = Fixed(
+    lambda: sa.select(_table.c.id, _table.c.opens_at, _table.c.due_at, _table.c.announced)
+    .where(_table.c.kind == sa.bindparam("kind", type_=sa.String), _table.c.opens_at <= sa.bindparam("now"))
+    .order_by(_table.c.opens_at.desc())
+    .limit(sa.literal_column("1"))
+)
+
+
+def last_round(session: Session, policy: CheckinPolicy, kind: RoundKind, *, now: datetime) -> Round | None:
+    """The last round of a kind that has opened."""
+    row = _LAST.one(session, kind=kind.value, now=now)
+    if row is None:
+        return None
+    opens_at = utc(row[1])
+    opens_on = opens_at.astimezone(policy.zone).date()
+    return Round(id=row[0], kind=kind, opens_on=opens_on, opens_at=opens_at, due_at=utc(row[2]), announced=bool(row[3]))
+
+
 def current_round(session: Session, policy: CheckinPolicy, kind: RoundKind, *, now: datetime) -> Round:
     """The round that takes check-ins now.
 
@@ -164,9 +182,7 @@ def current_round(session: Session, policy: CheckinPolicy, kind: RoundKind, *, n
     then due at its usual moment, or, when that has passed, as the next one opens: nobody is late for a round nobody announced.
     """
     slot = latest_slot(policy, kind, now)
-    last = session.exec(
-        select(Round).where(Round.kind == kind, Round.opens_at <= now).order_by(col(Round.opens_at).desc())
-    ).first()
+    last = last_round(session, policy, kind, now=now)
     if last is not None and (last.opens_on >= slot.opens_on or (slot.quiet and _covers(policy, last, now))):
         return last
     due_at = slot.due_at if slot.due_at > now and not slot.quiet else slot.opens_at + WEEK
@@ -179,9 +195,16 @@ def _covers(policy: CheckinPolicy, last: Round, now: datetime) -> bool:
     return now - last.opens_at < weeks * WEEK
 
 
-def next_opening(policy: CheckinPolicy, it: Round, *, now: datetime) -> datetime:
-    """When a round closes: as the next one opens."""
-    return next_slot(policy, it.kind, max(now, it.opens_at)).opens_at.astimezone(UTC)
+_KIND = Fixed(lambda: sa.select(_table.c.kind, _table.c.opens_at).where(_table.c.id == sa.bindparam("round_id")))
+
+
+def closes_at(session: Session, policy: CheckinPolicy, round_id: int) -> datetime:
+    """When a round closes: as the next one opens. Raises: LookupError for a round that is not there."""
+    row = _KIND.one(session, round_id=round_id)
+    if row is None:
+        msg = "no such round"
+        raise LookupError(msg)
+    return next_slot(policy, RoundKind(row[0]), utc(row[1])).opens_at.astimezone(UTC)
 
 
 def opening_waits(session: Session, policy: CheckinPolicy, kind: RoundKind, *, now: datetime) -> bool:

@@ -6,11 +6,11 @@ copied to another row does not open.
 
 import base64
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -37,19 +37,19 @@ class Keyring:
         self._newest = self._open[self._newest_id]
         self.digest_key = hashlib.sha256(b"xinqiao digest" + raw[-1]).digest()
 
-    def seal(self, text: str, place: str) -> bytes:
+    def seal(self, plain: bytes, place: str) -> bytes:
         """Encrypt; `place` is `table.column:row`."""
         nonce = os.urandom(_NONCE)
-        return self._newest_id + nonce + self._newest.encrypt(nonce, text.encode(), place.encode())
+        return self._newest_id + nonce + self._newest.encrypt(nonce, plain, place.encode())
 
-    def open(self, sealed: bytes, place: str) -> str:
+    def open(self, sealed: bytes, place: str) -> bytes:
         """Decrypt. Raises: SealBrokenError."""
         sealed = bytes(sealed)
         key = self._open.get(sealed[:_KEY_ID])
         if key is None:
             raise SealBrokenError
         try:
-            return key.decrypt(sealed[_KEY_ID : _KEY_ID + _NONCE], sealed[_KEY_ID + _NONCE :], place.encode()).decode()
+            return key.decrypt(sealed[_KEY_ID : _KEY_ID + _NONCE], sealed[_KEY_ID + _NONCE :], place.encode())
         except InvalidTag as error:
             raise SealBrokenError from error
 
@@ -74,22 +74,22 @@ def keyring() -> Keyring:
 
 def seal(text: str, place: str) -> bytes:
     """Encrypt a text for one place, `table.column:row`."""
-    return keyring().seal(text, place)
+    return keyring().seal(text.encode(), place)
 
 
 def unseal(sealed: bytes, place: str) -> str:
     """Decrypt a text of one place. Raises: SealBrokenError."""
-    return keyring().open(sealed, place)
+    return keyring().open(sealed, place).decode()
 
 
 def seal_json(value: Any, place: str) -> bytes:
     """Encrypt a JSON value for one place."""
-    return seal(json.dumps(value, ensure_ascii=False, separators=(",", ":")), place)
+    return keyring().seal(orjson.dumps(value), place)
 
 
 def unseal_json(sealed: bytes, place: str) -> Any:
     """Decrypt a JSON value of one place. Raises: SealBrokenError."""
-    return json.loads(unseal(sealed, place))
+    return orjson.loads(keyring().open(sealed, place))
 
 
 def digest(text: str, purpose: str) -> str:

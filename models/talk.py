@@ -16,8 +16,8 @@ from models.channel import Channel
 from models.contact import Contact
 from models.db import Fixed, UTCDateTime, utc
 from models.person import Kind, Person
-from models.post import Post, posts_of
-from models.seal import SealBrokenError, seal, unseal
+from models.post import Held, posts_of
+from models.seal import SealBrokenError, keyring
 
 
 class TalkLog(SQLModel, table=True):
@@ -55,9 +55,9 @@ class Actor:
     dorm_id: int | None
 
     @cached_property
-    def posts(self) -> list[Post]:
+    def posts(self) -> list[Held]:
         """The live posts, read when first asked for."""
-        return [] if self.person_id is None else list(posts_of(self.session, self.person_id))
+        return [] if self.person_id is None else posts_of(self.session, self.person_id)
 
     @property
     def person(self) -> int:
@@ -72,7 +72,7 @@ class Actor:
 class OpenTalk:
     """What is stored between two messages."""
 
-    log: str | None
+    log: bytes | None  # JSON
     touched_at: datetime | None
     failures: int
     dropped: str | None
@@ -190,11 +190,11 @@ def meet(session: Session, channel: Channel, address: str) -> Met:
     )
 
 
-def _unsealed(sealed: bytes | None, contact_id: int) -> str | None:
+def _unsealed(sealed: bytes | None, contact_id: int) -> bytes | None:
     if sealed is None:
         return None
     try:
-        return unseal(sealed, f"talk.log:{contact_id}")
+        return keyring().open(sealed, f"talk.log:{contact_id}")
     except SealBrokenError:
         # A log nobody can read must not lock its person out; the talk starts anew.
         return None
@@ -212,7 +212,7 @@ def keep(session: Session, contact_id: int, talk: OpenTalk, *, now: datetime) ->
     _KEEP.run(
         session,
         contact_id=contact_id,
-        log=None if talk.log is None else seal(talk.log, f"talk.log:{contact_id}"),
+        log=None if talk.log is None else keyring().seal(talk.log, f"talk.log:{contact_id}"),
         at=now,
         failures=talk.failures,
         dropped=talk.dropped,
@@ -244,7 +244,7 @@ def put_away(session: Session, *, before: datetime, most: int = 200) -> int:
     return len(found)
 
 
-def _name_in(log: str | None) -> str | None:
+def _name_in(log: bytes | None) -> str | None:
     """The conversation that a log belongs to; None when it cannot be read."""
     try:
         return str(json.loads(log or "")["stack"][0]["name"])

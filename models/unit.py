@@ -1,11 +1,12 @@
 """Units: the school's four levels. Rules: domain Z-01, D-01, K-15, J-01; level names are the school's own."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlmodel import Field, Session, SQLModel, col, select
 
-from models.db import enum_column
+from models.db import Fixed, enum_column
 
 
 class Level(StrEnum):
@@ -33,14 +34,26 @@ def find_school(session: Session) -> Unit | None:
     return session.exec(select(Unit).where(Unit.level == Level.SCHOOL)).first()
 
 
-def line_of(session: Session, unit_id: int) -> list[int]:
-    """The unit and all above it, nearest first."""
-    line: list[int] = []
-    at: int | None = unit_id
-    while at is not None:
-        line.append(at)
-        at = session.exec(select(Unit.parent_id).where(Unit.id == at)).one()
-    return line
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A unit as a turn needs it."""
+
+    id: int
+    level: Level
+    name: str
+
+
+_table = Unit.__table__  # type: ignore[attr-defined]
+_PLACE = Fixed(lambda: sa.select(_table.c.id, _table.c.level, _table.c.name).where(_table.c.id == sa.bindparam("unit_id")))
+
+
+def place(session: Session, unit_id: int) -> Place:
+    """A unit's level and name."""
+    row = _PLACE.one(session, unit_id=unit_id)
+    if row is None:
+        msg = "a post or a person points at a unit that is not there"
+        raise LookupError(msg)
+    return Place(row[0], Level(row[1]), row[2])
 
 
 def below(session: Session, unit_id: int, level: Level) -> list[Unit]:

@@ -77,6 +77,12 @@ class BotView:
             for row in found
         ]
 
+    def outbox_counts(self) -> dict[str, int]:
+        """How many rows stand in each state."""
+        return {
+            row["state"]: row["number"] for row in self._rows("SELECT state, count(*) AS number FROM outbox GROUP BY 1")
+        }
+
     def next_due(self, now: datetime) -> datetime | None:
         """When the next thing happens by itself after `now`: a push, an unanswered call for help, a round."""
         pushes = self._rows("SELECT due_at AS due FROM outbox WHERE state = 'queued'")

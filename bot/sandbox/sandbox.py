@@ -59,6 +59,7 @@ class Sandbox:
             "bot": {"state": bot, "word": BOT_WORDS[bot]},
             "next": self._next(now),
             "outbox": self.view.outbox_rows(OUTBOX_SHOWN),
+            "counts": self.view.outbox_counts(),
             "following": {key: self.hands.is_following(key) for key in self.hands.owners},
             "menus": {channel.value: self._menu(channel) for channel in Channel},
         }

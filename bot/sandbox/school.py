@@ -170,7 +170,7 @@ def owners() -> tuple[Owner, ...]:
         _student("committee_member", "心理委员", committee, "周报", "有事", "帮助"),
         _teacher("advisor", "辅导员", staff["T021"], "经济管理学院", "看小结", "进度", "帮助"),
         _teacher("station_head", "站长", staff["T011"], "经济管理学院", "进度", "看小结", "帮助"),
-        _teacher("duty", "值班老师", staff[DUTY], "心理中心", "查看", "帮助"),
+        _teacher("duty", "值班老师", staff[DUTY], "心理中心", "看小结", "帮助"),
     )
 
 

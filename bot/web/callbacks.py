@@ -1,55 +1,80 @@
-"""The platforms' callbacks over HTTP: `/callback/official-account` and `/callback/wecom`."""
+"""The platforms' callbacks over HTTP: `/callback/official-account` and `/callback/wecom`.
+
+A small WSGI application before Flask: every message of every person passes here, and Flask's request, routing and response
+cost as much as a whole door (docs/decisions/0003-hot-path.md).
+"""
 
 import time
-from collections.abc import Mapping
-
-from flask import Blueprint, Response, request
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
 
 from bot.doors.door import Answer, Door
 from bot.doors.inbound import NoAnswer, Turn
 
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+PREFIX = "/callback/"
 MOST_BYTES = 1 << 20
 LISTENS = 5.5
 """Seconds after which no platform listens any more; only then may a turn that knows nothing answer."""
 
 _CHUNK = 1 << 16
-_TOO_LARGE = Answer(413)
+_STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_NO_DOOR, _NO_METHOD, _TOO_LARGE = Answer(404), Answer(405), Answer(413)
 
 
-def callback_routes(doors: Mapping[str, Door], turn: Turn) -> Blueprint:
-    """One address a channel that is on."""
-    routes = Blueprint("callbacks", __name__)
+class Callbacks:
+    """Answers under `/callback/`, one address a channel that is on; everything else is the next application's."""
 
-    @routes.route("/callback/<name>", methods=["GET", "POST"])
-    def callback(name: str) -> Response:
-        """Verify the address, or take one message."""
+    def __init__(self, doors: Mapping[str, Door], turn: Turn, following: Application) -> None:
+        self._doors = doors
+        self._turn = turn
+        self._following = following
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """WSGI."""
+        path: str = environ["PATH_INFO"]
+        if not path.startswith(PREFIX):
+            return self._following(environ, start_response)
+        answer = self._answer(path.removeprefix(PREFIX), environ)
+        headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
+        if answer is _NO_METHOD:
+            headers.append(("Allow", "GET, HEAD, POST"))
+        start_response(_STATUS[answer.status], headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+
+    def _answer(self, name: str, environ: Environ) -> Answer:
         received = time.monotonic()
-        door = doors.get(name)
+        door = self._doors.get(name)
+        method = environ["REQUEST_METHOD"]
+        # Read off in every case: a connection that is closed over an unread body is reset, and its sender hears nothing.
+        body = _body(environ)
+        query = environ.get("QUERY_STRING", "")
         if door is None:
-            return _response(Answer(404))
-        if request.method != "POST":  # HEAD comes with GET
-            return _response(door.get(_query()))
-        body = _body()
+            return _NO_DOOR
+        if method in ("GET", "HEAD"):
+            return door.get(query)
+        if method != "POST":
+            return _NO_METHOD
         if body is None:
-            return _response(_TOO_LARGE)
+            return _TOO_LARGE
         try:
-            return _response(door.post(_query(), body, received, turn))
+            return door.post(query, body, received, self._turn)
         except NoAnswer:
             time.sleep(max(0.0, received + LISTENS - time.monotonic()))
-            return _response(Answer(200))
-
-    return routes
+            return Answer(200)
 
 
-def _query() -> str:
-    return str(request.environ.get("QUERY_STRING", ""))
-
-
-def _body() -> bytes | None:
-    """The body; None when it is over the limit: it is read off all the same, so that the sender hears the answer."""
-    # Straight from the server: Flask's own access would take a form content type for a form and empty the body.
-    stream = request.environ["wsgi.input"]
-    left = request.content_length
+def _body(environ: Environ) -> bytes | None:
+    """The body; None when it is over the limit."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    left = int(length) if length.isdecimal() else None
+    if left is None and "HTTP_TRANSFER_ENCODING" not in environ:
+        return b""
+    stream = environ["wsgi.input"]
     parts: list[bytes] = []
     size = 0
     while left is None or left > 0:
@@ -61,7 +86,3 @@ def _body() -> bytes | None:
         if size <= MOST_BYTES:
             parts.append(part)
     return b"".join(parts) if size <= MOST_BYTES else None
-
-
-def _response(answer: Answer) -> Response:
-    return Response(answer.body, answer.status, content_type=answer.content_type)

@@ -20,7 +20,7 @@ from models.checkin import (
 )
 from models.post import Role, first_to_tell
 from models.round import RoundKind, current_round
-from models.unit import Unit
+from models.unit import place
 
 
 class Count(StrEnum):
@@ -140,7 +140,7 @@ def _which_class(talk: Talk) -> Any:
 
 
 def _named_units(talk: Talk) -> list[list[str]]:
-    units = [talk.session.get_one(Unit, unit_id) for unit_id in own_units(talk.actor, Role.COMMITTEE_MEMBER)]
+    units = [place(talk.session, unit_id) for unit_id in own_units(talk.actor, Role.COMMITTEE_MEMBER)]
     return [[str(unit.id), unit.name] for unit in units]
 
 
@@ -151,7 +151,7 @@ def _start(talk: Talk, unit_id: int) -> dict[str, Any]:
     count = headcount(talk.session, unit_id)
     return {
         "round": it.id,
-        "unit": talk.session.get_one(Unit, unit_id).name,
+        "unit": place(talk.session, unit_id).name,
         "version": sent.version if sent else 0,
         "sent": {"name": sent.author, "at": talk.words.show(sent.sent_at)} if sent else None,
         "members": count.members,

@@ -12,7 +12,7 @@ from models.alert import Trigger
 from models.checkin import DormState, Share, find_sent, own_units, submit
 from models.post import Role
 from models.round import RoundKind, current_round
-from models.unit import Unit
+from models.unit import place
 
 
 class AllThere(StrEnum):
@@ -94,7 +94,7 @@ def _which_room(talk: Talk) -> Any:
 
 
 def _named_rooms(talk: Talk) -> list[list[str]]:
-    units = [talk.session.get_one(Unit, unit_id) for unit_id in own_units(talk.actor, Role.DORM_OFFICER)]
+    units = [place(talk.session, unit_id) for unit_id in own_units(talk.actor, Role.DORM_OFFICER)]
     return [[str(unit.id), unit.name] for unit in units]
 
 
@@ -103,7 +103,7 @@ def _start(talk: Talk, unit_id: int) -> dict[str, Any]:
     sent = find_sent(talk.session, it.id or 0, unit_id)
     return {
         "round": it.id,
-        "unit": talk.session.get_one(Unit, unit_id).name,
+        "unit": place(talk.session, unit_id).name,
         "version": sent.version if sent else 0,
         "sent": {"name": sent.author, "at": talk.words.show(sent.sent_at)} if sent else None,
     }

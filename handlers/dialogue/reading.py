@@ -5,9 +5,12 @@ import unicodedata
 from collections.abc import Sequence
 
 _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "俩": 2}
-_CIRCLED = {chr(0x2460 + i): i + 1 for i in range(20)}
-_NOISE = re.compile(r"[\s,.;:!?、，。；：！？~～…·'\"“”‘’()（）\[\]【】<>《》「」-]+")
-_PICK_FRAME = re.compile(r"^(?:我?选(?:择)?|第|回复|打开|我要|要)?(.+?)(?:个|项|号|吧|呢|啊|哦|的|选项)*$")
+_UNITS = {"十": 10, "百": 100, "千": 1000}
+# Blanks and marks; also what nobody sees: zero-width characters, and what makes a digit a keycap.
+_NOISE = re.compile(r"[\s,.;:!?、，。；：！？~～…·'\"“”‘’()（）\[\]【】<>《》「」–—\-\u200b-\u200f\u2060\ufeff\ufe0f\u20e3]+")
+_PICK_FRAME = re.compile(r"^(我?选(?:择)?|第|回复|打开|我要|要)?(.+?)((?:个|项|号|吧|呢|啊|哦|的|选项)*)$")
+_RANGE = re.compile(r"\d\s*[-~～–—到至]\s*\d")
+_DENIED = re.compile(r"[不没非别未]|[-\u2212]\s*\d")
 _SPLIT = re.compile(r"[\s,.;、，。；/／|+&和与跟及还有]+")
 
 
@@ -22,25 +25,39 @@ def folded(text: str) -> str:
 
 
 def chinese_number(text: str) -> int | None:
-    """「四十一」 → 41, 「一百零二」 → 102; None when it is no number below 10,000."""
-    total = part = 0
-    seen = False
+    """「四十一」 → 41, 「一百零二」 → 102, 「一百二」 → 120; None when it is none below 10,000, or only about one (「两三」)."""
+    if "十" not in text and "百" not in text and "千" not in text:
+        return _digit_by_digit(text)
+    total, unit, gap = 0, 10_000, False
+    part: int | None = None
     for c in text:
-        if c in _DIGITS:
-            part = part * 10 + _DIGITS[c] if part and not total else _DIGITS[c]
-            seen = True
-        elif c in "十百千":
-            total += (part or 1) * {"十": 10, "百": 100, "千": 1000}[c]
-            part, seen = 0, True
+        if c in _UNITS and _UNITS[c] < unit and (part is not None or (c == "十" and not gap)):
+            unit = _UNITS[c]
+            total += (part or 1) * unit
+            part, gap = None, False
+        elif c in _DIGITS and part is None:
+            gap = gap or not _DIGITS[c]
+            part = _DIGITS[c] or None
         else:
             return None
-    return total + part if seen else None
+    if part is None:
+        return None if gap else total
+    return total + part * (1 if gap else unit // 10)
+
+
+def _digit_by_digit(text: str) -> int | None:
+    """「三」, 「二零」; 「两三」 is about two or three, and no number."""
+    if not text or any(c not in _DIGITS for c in text) or (len(text) > 1 and not {"零", "〇"} & set(text)):
+        return None
+    return int("".join(str(_DIGITS[c]) for c in text[:5]))
 
 
 def whole_number(text: str) -> int | None:
     """The number a short answer means: 「41」「４１人」「四十一」「41.」; None when there is none or more than one."""
     text = folded(text)
     found = re.findall(r"\d+", text)
+    if _DENIED.search(text):
+        return None
     if len(found) == 1 and len(found[0]) <= 6:  # noqa: PLR2004 — no count of people is longer
         rest = _NOISE.sub("", text.replace(found[0], ""))
         return int(found[0]) if len(rest) <= 4 and not any(c in _DIGITS for c in rest) else None  # noqa: PLR2004
@@ -52,11 +69,11 @@ def whole_number(text: str) -> int | None:
 
 def pick(text: str, count: int) -> int | None:
     """Which of `count` options a number means, from 0: 「2」「２、」「选2」「第二个」「②」; None when it is no such number."""
-    if len(text) > 20:  # noqa: PLR2004 — a longer text is a sentence, not a choice
-        return None
     bare = _NOISE.sub("", folded(text))
-    frame = _PICK_FRAME.match(bare)
-    core = frame.group(1) if frame else bare
+    frame = _PICK_FRAME.match(bare) if len(bare) <= 20 else None  # noqa: PLR2004 — a longer text is a sentence, not a choice
+    if frame is None or (frame[1] is None and "个" in frame[3]):
+        return None  # 「两个」 is how many, 「第二个」 is which
+    core = frame[2]
     number = int(core) if core.isdecimal() and len(core) <= 4 else chinese_number(core)  # noqa: PLR2004
     if number is None or not 1 <= number <= count:
         return None
@@ -90,6 +107,8 @@ def _longest(words: Sequence[str], said: str) -> str:
 def picks(text: str, labels: Sequence[Sequence[str]]) -> list[int] | None:
     """Which options a text names: 「1 3」「1，3」「13」「学习和家庭」「都有」; None when any part is unclear."""
     said = plain(text)
+    if _RANGE.search(folded(text)):
+        return None
     if said in {"全部", "都有", "全选", "所有", "都是", "全都有", "都"}:
         return list(range(len(labels)))
     if said.isdecimal() and len(labels) <= 9 and len(said) > 1:  # noqa: PLR2004 — one digit an option

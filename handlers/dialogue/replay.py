@@ -4,13 +4,14 @@ A log entry is a JSON object: `k` kind, `n` name, `t` the moment its answer was 
 `o` the options and `s` the text as they were shown, `m` how often the answer was unclear, and `a` the answer once there is one.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import orjson
 
 from handlers.dialogue.conversation import Conversation, undo_name
 from handlers.dialogue.question import Heard, Unclear
@@ -61,7 +62,7 @@ class Asking:
 
 def through_json(value: Any) -> Any:
     """The value as a replay will see it."""
-    return json.loads(json.dumps(value, ensure_ascii=False))
+    return orjson.loads(orjson.dumps(value))
 
 
 class Replay:

@@ -4,7 +4,6 @@ Order: put away what is too old, a call for help, global words, a start word or 
 Global words work on the stored log without replaying it, so a faulty script cannot hold anybody.
 """
 
-import json
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlmodel import Session
 
 from handlers.dialogue.conversation import GLOBAL_WORDS, Conversation, Registry, find_undo
@@ -52,11 +52,11 @@ class Stack:
         """From the stored log."""
         if talk.log is None:
             return cls()
-        value = json.loads(talk.log)
+        value = orjson.loads(talk.log)
         frames = [Frame.from_json(each) for each in value["stack"]]
         return cls(frames, value.get("leave_for"), datetime.fromisoformat(value["touched"]))
 
-    def dump(self) -> str | None:
+    def dump(self) -> bytes | None:
         """To the stored log; None when nothing is open."""
         if not self.frames:
             return None
@@ -65,7 +65,7 @@ class Stack:
             "leave_for": self.leave_for,
             "touched": clock.machine().isoformat(),
         }
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return orjson.dumps(value)
 
     @property
     def top(self) -> Frame | None:
@@ -344,7 +344,7 @@ class Router:
         if script is None:  # a release took the conversation away
             it.stack.frames.pop()
             return f"{self.words('dialogue.changed')}\n\n{self._menu(it)}"
-        trial = Frame.from_json(json.loads(json.dumps(top.as_json())))
+        trial = Frame(top.name, top.at, top.args, [dict(entry) for entry in top.log])
         talk = Talk(it.session, it.actor, self.words, self.policy, it.now)
         try:
             outcome = Replay(script, talk, trial, lambda: self._savepoint(it.session)).run(heard)

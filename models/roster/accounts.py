@@ -13,6 +13,8 @@ from models.talk import TalkLog
 
 _contact, _talk = Contact.__table__, TalkLog.__table__  # type: ignore[attr-defined]
 
+_WECOM = sa.select(_contact.c.id, _contact.c.address, _contact.c.person_id).where(_contact.c.channel == Channel.WECOM)
+
 
 def bind_accounts(session: Session, wanted: Mapping[str, int], *, now: datetime) -> None:
     """Bind each address to its person; what stood in the way, another account or another person, is unbound.
@@ -24,13 +26,12 @@ def bind_accounts(session: Session, wanted: Mapping[str, int], *, now: datetime)
         upsert(_contact).on_conflict_do_nothing(),
         [{"channel": Channel.WECOM, "address": address, "listening": True, "window_left": 0} for address in wanted],
     )
-    theirs = _contact.c.address.in_(wanted) | _contact.c.person_id.in_(wanted.values())
-    found = connection.execute(
-        sa.select(_contact.c.id, _contact.c.address, _contact.c.person_id)
-        .where(_contact.c.channel == Channel.WECOM, theirs)
-        .order_by(_contact.c.id)
-        .with_for_update()
-    ).all()
+    found = {
+        row.id: row
+        # Two reads by index: joined by OR they become a walk over every account of the platform.
+        for theirs in (_contact.c.address.in_(wanted), _contact.c.person_id.in_(wanted.values()))
+        for row in connection.execute(_WECOM.where(theirs).order_by(_contact.c.id).with_for_update())
+    }.values()
     wrong = [row.id for row in found if row.person_id is not None and wanted.get(row.address) != row.person_id]
     if wrong:
         connection.execute(sa.update(_contact).where(_contact.c.id.in_(wrong)).values(person_id=None, bound_at=None))

@@ -443,18 +443,22 @@ function showNext(next) {
   forward.disabled = busy || !next;
 }
 
+const COUNTED = [
+  ["等着", ["queued"]],
+  ["发送中", ["sending"]],
+  ["已发出", ["accepted", "delivered"]],
+  ["不确定", ["uncertain"]],
+  ["没送到", ["exhausted"]],
+];
+
 let outboxShown = "";
-function showOutbox(rows) {
-  const now = JSON.stringify(rows);
+function showOutbox(rows, counts) {
+  const now = JSON.stringify([rows, counts]);
   if (now === outboxShown) return;
   outboxShown = now;
-  const count = (label, states) => {
-    const number = rows.filter((row) => states.includes(row.state)).length;
-    return number ? [make("span", "count", `${label} ${number}`)] : [];
-  };
+  const sums = COUNTED.map(([label, states]) => [label, states.reduce((sum, state) => sum + (counts[state] ?? 0), 0)]);
   find("#outbox-counts").replaceChildren(
-    ...count("等着", ["queued"]), ...count("发送中", ["sending"]), ...count("已发出", ["accepted", "delivered"]),
-    ...count("不确定", ["uncertain"]), ...count("没送到", ["exhausted"]),
+    ...sums.filter(([, number]) => number).map(([label, number]) => make("span", "count", `${label} ${number}`)),
   );
   const latest = rows.reduce((newest, row) => (newest && newest.id > row.id ? newest : row), null);
   write("#outbox-latest", latest ? `最近一条：${latest.kind} → ${latest.person} · ${latest.word}` : "还没有要发的消息");
@@ -500,7 +504,7 @@ async function look() {
     showClock(state.clock);
     showBot(state.bot);
     showNext(state.next);
-    showOutbox(state.outbox);
+    showOutbox(state.outbox, state.counts);
     for (const phone of phones.values()) {
       phone.following = state.following[phone.key];
       const word = phone.channel === "wecom" ? ["移出应用", "加入应用"] : ["取消关注", "关注"];

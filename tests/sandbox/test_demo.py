@@ -1,0 +1,216 @@
+"""The demo as a newcomer meets it: one command, one address, an ordinary bot beside it."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from bot.sandbox.listen import free_port
+
+ROOT = Path(__file__).parents[2]
+SHOTS = ROOT / "artefacts"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CALM = ("周报", "1", "1", "1", "1")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+@dataclass
+class RunningDemo:
+    """A demo in a process of its own."""
+
+    process: subprocess.Popen[str]
+    address: str
+    home: Path
+
+    def call(self, action: str, **given: Any) -> dict[str, Any]:
+        """Do what a visitor does, or read the state."""
+        parts = urlsplit(self.address)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+        try:
+            if action == "state":
+                connection.request("GET", "/sandbox/state?since=0")
+            else:
+                headers = {"Content-Type": "application/json"}
+                connection.request("POST", f"/sandbox/{action}", json.dumps(given).encode(), headers)
+            found: dict[str, Any] = json.loads(connection.getresponse().read())
+            return found
+        finally:
+            connection.close()
+
+    def screen(self, phone: str) -> list[dict[str, Any]]:
+        """What stands on a phone."""
+        return [bubble for bubble in self.call("state")["bubbles"] if bubble["phone"] == phone]
+
+    def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
+        """Wait for something that happens by itself."""
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, "it did not happen"
+            time.sleep(0.1)
+
+    def says(self, phone: str, text: str) -> str:
+        """Say something and wait for the reply."""
+        before = len([bubble for bubble in self.screen(phone) if bubble["side"] == "bot" and not bubble["push"]])
+
+        def replies() -> list[dict[str, Any]]:
+            return [bubble for bubble in self.screen(phone) if bubble["side"] == "bot" and not bubble["push"]]
+
+        self.call("say", phone=phone, text=text)
+        self.until(lambda: len(replies()) > before)
+        return str(replies()[-1]["text"])
+
+    def pushes(self, phone: str) -> list[dict[str, Any]]:
+        """What was pushed to a phone."""
+        return [bubble for bubble in self.screen(phone) if bubble["push"]]
+
+    def children(self) -> list[psutil.Process]:
+        """The bot's processes."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[RunningDemo]:
+    """A demo that is ready."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("XINQIAO_")}
+    environment |= {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot.cli", "demo", "--port", str(free_port())],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process, process.stdout, process.stderr:
+        line = process.stdout.readline()
+        try:
+            assert "http://" in line, process.stderr.read()
+            address = "http://" + line.partition("http://")[2].partition("/")[0]
+            yield RunningDemo(process, address, next(tmp_path.glob("xinqiao-demo-*")))
+        finally:
+            if process.poll() is None:
+                process.terminate()
+
+
+def test_a_week_passes_between_the_phones_and_the_bot_survives_a_power_cut(running: RunningDemo) -> None:
+    assert all(
+        "绑定好了" in running.screen(phone)[-1]["text"] for phone in ("student", "dorm_officer", "committee_member")
+    )
+
+    running.call("forward")
+    running.until(lambda: running.pushes("dorm_officer"))
+    while not running.pushes("committee_member"):
+        running.call("forward")
+
+    *most, last = CALM
+    for text in most:
+        running.says("committee_member", text)
+    before = running.children()
+    running.call("kill")
+    running.until(lambda: not any(process.is_running() for process in before))
+    running.call("say", phone="committee_member", text=last)
+    running.call("start")
+    running.until(lambda: running.call("state")["bot"]["state"] == "running", 40)
+    running.until(lambda: running.pushes("advisor"), 40)
+
+    assert running.screen("committee_member")[-1]["side"] == "bot"
+    time.sleep(2)
+    assert len(running.pushes("advisor")) == 1
+
+
+def test_it_ends_when_it_is_told_to_and_leaves_nothing(running: RunningDemo) -> None:
+    children = running.children()
+    assert children
+
+    running.process.send_signal(signal.SIGTERM)
+
+    assert running.process.wait(20) == 0
+    running.until(lambda: not any(process.is_running() for process in children))
+    assert not running.home.exists()
+
+
+def test_its_bot_ends_with_it_even_when_it_is_killed(running: RunningDemo) -> None:
+    children = running.children()
+
+    running.process.kill()
+
+    running.until(lambda: not any(process.is_running() for process in children))
+
+
+@pytest.fixture
+def page(running: RunningDemo) -> Iterator[Page]:
+    """A browser in front of the demo; a word in its console fails the test."""
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip("NO BROWSER: install chromium to run the browser tests")
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        shown = browser.new_page(viewport={"width": 1440, "height": 900})
+        shown.on("pageerror", lambda error: complaints.append(str(error)))
+        shown.on("console", lambda word: complaints.append(word.text) if word.type in {"error", "warning"} else None)
+        shown.goto(f"{running.address}/sandbox/")
+        yield shown
+        browser.close()
+    assert complaints == []
+
+
+@pytest.mark.browser
+def test_a_visitor_clicks_through_the_week(page: Page) -> None:
+    SHOTS.mkdir(exist_ok=True)
+    dorm, committee, advisor = (
+        page.locator(f"#phone-{key}") for key in ("dorm_officer", "committee_member", "advisor")
+    )
+    forward = page.locator("#forward:not([disabled])")
+
+    forward.click()
+    dorm.locator(".pushed").first.wait_for()
+    dorm.get_by_role("button", name="宿舍").click()
+    for label in ("和平时一样", "都在"):
+        dorm.locator(".choices").get_by_role("button", name=label).click()
+    while not committee.locator(".push-tag").count():
+        forward.click()
+        page.wait_for_timeout(1500)
+    page.screenshot(path=SHOTS / "sandbox-round-opens.png")
+    committee.get_by_role("button", name="周报").click()
+    for label in ("都还平稳", "对得上", "暂时没有", "发送"):
+        committee.locator(".choices").get_by_role("button", name=label).click()
+    advisor.locator(".pushed").first.wait_for()
+    page.locator("#outbox-toggle").click()
+    page.locator("#outbox-rows").get_by_text("苗青阳").first.wait_for()
+    page.screenshot(path=SHOTS / "sandbox-laptop.png")
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#outbox-toggle").click()
+    page.locator('.person[data-phone="advisor"]').click()
+    assert advisor.is_visible()
+    assert not committee.is_visible()
+    page.screenshot(path=SHOTS / "sandbox-phone.png")
+
+
+@pytest.mark.browser
+def test_several_answers_are_chosen_by_tapping(page: Page) -> None:
+    committee = page.locator("#phone-committee_member")
+    committee.get_by_role("button", name="周报").click()
+    committee.locator(".choices").get_by_role("button", name="有的方面有起伏").click()
+
+    committee.locator(".choices").get_by_role("button", name="家庭").click()
+    committee.locator(".choices").get_by_role("button", name="学习").click()
+    committee.get_by_role("button", name="选好了").click()
+
+    committee.locator(".mine .bubble", has_text="1 4").wait_for()

@@ -1,0 +1,46 @@
+"""SIGKILL at each labelled point of a delivery, then another worker: nothing is lost, and where a platform can tell, nothing comes twice."""
+
+import signal
+
+import pytest
+
+from models.channel import Channel
+from models.outbox import PushKind, PushState, Urgency
+from tests.workers.office import Office
+from workers.delivery import drain
+
+POINTS = ("delivery.claimed", "delivery.before_request", "delivery.after_request", "delivery.before_settle")
+DRAIN = "delivery.drain()"
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_killed_worker_loses_and_doubles_nothing(office: Office, point: str) -> None:
+    office.bind("advisor", Channel.WECOM)
+    office.bind("student", Channel.OFFICIAL_ACCOUNT)
+    rows = [office.plan("advisor"), office.plan("student")]
+
+    killed = office.elsewhere(DRAIN, failpoint=point)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert drain() == 0  # its lease still stands
+    office.let_leases_run_out()
+    drain()
+
+    assert {office.row(push_id).state for push_id in rows} == {PushState.ACCEPTED}
+    assert len(office.arrived()) == 2
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("urgency", [Urgency.ROUTINE, Urgency.URGENT])
+def test_a_killed_worker_leaves_no_doubt_unseen(office: Office, point: str, urgency: Urgency) -> None:
+    """A text cannot be told from its repeat: what was asked and not settled is uncertain, or urgent and sent once more."""
+    office.bind("student", Channel.OFFICIAL_ACCOUNT, window=True)
+    push_id = office.plan("student", PushKind.ALERT, urgency=urgency)
+
+    assert office.elsewhere(DRAIN, failpoint=point).returncode == -signal.SIGKILL
+    office.let_leases_run_out()
+    drain()
+
+    had_asked = point in POINTS[2:]
+    uncertain = had_asked and urgency is Urgency.ROUTINE
+    assert office.row(push_id).state is (PushState.UNCERTAIN if uncertain else PushState.ACCEPTED)
+    assert len(office.arrived()) == (2 if had_asked and urgency is Urgency.URGENT else 1)
