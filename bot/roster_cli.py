@@ -5,16 +5,27 @@ import time
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from typing_extensions import override
+from typing_extensions import Self, override
 
 from bot.roster_import import BusyError, Imported, RosterRefusedError, TooManyEndingsError, View, import_roster
 from models.db import Database, connect, is_database_error
 from models.errors import SettingsError, WrongStateError
 from models.post import Role
-from models.roster import Change, Column, Draft, Problem, SchoolNames, SheetError, Totals, changes, endings, write_template
+from models.roster import (
+    Change,
+    Column,
+    Draft,
+    Problem,
+    SchoolNames,
+    SheetError,
+    Totals,
+    changes,
+    endings,
+    write_template,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -119,7 +130,7 @@ def _words(settings: "Settings") -> "Words":
     return make_words(settings, make_policy(settings))
 
 
-def _refuse(line: str) -> None:
+def _refuse(line: str) -> NoReturn:
     typer.echo(f"xinqiao: {line}", err=True)
     raise typer.Exit(2)
 
@@ -145,7 +156,7 @@ class _Screen(View):
         self._tasks: dict[str, TaskID] = {}
         self._said_at = 0.0
 
-    def __enter__(self) -> "_Screen":
+    def __enter__(self) -> Self:
         if sys.stderr.isatty():
             from rich.console import Console  # noqa: PLC0415
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415

@@ -29,8 +29,10 @@ from models.roster import (
     totals_of,
 )
 
-PAUSE = 0.04
-"""Seconds between two short transactions on SQLite: its waiting writers look up every few hundredths, and find it free."""
+REST = 1.0
+"""Of the time that each short transaction took: SQLite's waiting writers look up now and then, and find it free."""
+
+_WAIT = 0.05
 
 _READ_WITHIN = 600.0
 _TRIES = 5
@@ -87,8 +89,14 @@ class Imported:
     totals: Totals
 
 
-def import_roster(
-    database: Database | None, path: Path, names: SchoolNames, *, view: View | None = None, agreed: bool = False, dry_run: bool = False
+def import_roster(  # noqa: PLR0913 — where, what, in whose words, who listens, how
+    database: Database | None,
+    path: Path,
+    names: SchoolNames,
+    *,
+    view: View | None = None,
+    agreed: bool = False,
+    dry_run: bool = False,
 ) -> Imported:
     """Import a sheet, all of it or nothing. `database` None: an empty one, for a dry run.
 
@@ -132,10 +140,9 @@ def _decide(database: Database, draft: Draft, totals: Totals) -> int:
             import_id = begin(session, now=clock.now(), machine=clock.machine())
         left, more = steps(draft), True
         while more:
-            with database.unit_of_work() as session:
+            with _resting(database), database.unit_of_work() as session:
                 more = stage(session, import_id, left, machine=clock.machine())
             hit("roster.staged")
-            _pause(database)
         with database.unit_of_work() as session:
             decide(session, import_id, totals, base=draft.base)
         hit("roster.decided")
@@ -159,12 +166,11 @@ def _apply(database: Database, view: View) -> Applied | None:
         if applied.steps:
             view.progress("applying", applied.done, applied.steps)
         finished = applied if applied.finished else finished
-        _pause(database)
     return finished
 
 
 def _apply_some(database: Database) -> Applied | None:
-    with database.unit_of_work() as session:
+    with _resting(database), database.unit_of_work() as session:
         return resume_import(session, now=clock.now(), machine=clock.machine())
 
 
@@ -176,7 +182,7 @@ def _patiently(work: Callable[[], Applied | None]) -> Applied | None:
         except Exception as error:
             if not (isinstance(error, DeadlineError) or is_database_error(error)):
                 raise
-            time.sleep(tried * PAUSE)
+            time.sleep(tried * _WAIT)
     raise BusyError(decided=True)
 
 
@@ -190,6 +196,9 @@ def _or_busy(*, decided: bool) -> Iterator[None]:
         raise
 
 
-def _pause(database: Database) -> None:
+@contextmanager
+def _resting(database: Database) -> Iterator[None]:
+    began = time.monotonic()
+    yield
     if database.is_sqlite:
-        time.sleep(PAUSE)
+        time.sleep((time.monotonic() - began) * REST)

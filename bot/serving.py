@@ -1,5 +1,6 @@
 """The web process: granian, one process for the socket and one that answers, with threads."""
 
+import gc
 import importlib
 import os
 import socket
@@ -68,6 +69,8 @@ def serve(app_target: str, host: str, port: int, threads: int) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=FAREWELL,
     )
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays shared with the process that answers: the collector does not touch it
     server.serve(target_loader=_Loader(os.getpid()))
 
 

@@ -28,7 +28,7 @@ from workers.valkey import EmbeddedValkey
 if TYPE_CHECKING:
     from bot.settings import Settings
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("bot.tree")  # also when it runs as `__main__`
 
 EMBEDDED = "embedded"
 OWN = "own"

@@ -102,8 +102,9 @@ class Turn:
             hit("turn.answered")
             store_reply(session, inbound.key, reply)
             hit("turn.stored")
+            letters = planned(session)
         hit("turn.committed")
-        if letters := planned(session):
+        if letters:
             self._ring(letters)
         hit("turn.rung")
         return reply

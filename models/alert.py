@@ -65,7 +65,15 @@ class Alert(SQLModel, table=True):
 def raise_alert(
     session: Session, actor: Actor, trigger: Trigger, *, policy: DutyPolicy, now: datetime, asks: bool
 ) -> Alert:
-    """Begin an alert; with `asks` a question stands open and its silence will call the centre."""
+    """Begin an alert; with `asks` a question stands open and its silence will call the centre.
+
+    Whoever calls again while the question of an earlier call is unanswered is asked that one again.
+    """
+    if trigger is Trigger.CALL and (unanswered := _unanswered(session, actor.contact_id)) is not None:
+        unanswered.ask_until = now + policy.unanswered
+        session.add(unanswered)
+        session.flush()
+        return unanswered
     it = Alert(
         contact_id=actor.contact_id,
         person_id=actor.person_id,
@@ -78,6 +86,14 @@ def raise_alert(
     session.flush()
     record(session, Fact.ALERT_RAISED, actor.person_id, f"alert:{it.id}", at=now, trigger=trigger.value)
     return it
+
+
+def _unanswered(session: Session, contact_id: int) -> Alert | None:
+    return session.exec(
+        select(Alert)
+        .where(Alert.contact_id == contact_id, Alert.trigger == Trigger.CALL, col(Alert.ask_until).is_not(None))
+        .order_by(col(Alert.id).desc())
+    ).first()
 
 
 def call(session: Session, alert_id: int, told: Told, *, policy: DutyPolicy, now: datetime) -> list[str]:
@@ -102,6 +118,39 @@ def call(session: Session, alert_id: int, told: Told, *, policy: DutyPolicy, now
     it.told = max(it.told, told, key=_ORDER.index)
     session.add(it)
     return [person.name for person in reachable(session, people)]
+
+
+def told_names(session: Session, alert_id: int, *, policy: DutyPolicy) -> list[str]:
+    """Who has been called so far, by name; [] when nobody was, or nobody of them can be reached by a push."""
+    told = session.get_one(Alert, alert_id).told
+    if told is Told.NOBODY:
+        return []
+    people = duty_contacts(session, policy) if told is Told.ALL else centre_contacts(session, policy)
+    return [person.name for person in reachable(session, people)]
+
+
+class Standing(StrEnum):
+    """Where an alert stands for the person who raised it."""
+
+    TOLD = "told"  # somebody was called
+    ASKING = "asking"  # nobody yet; silence will call the centre
+    QUIET = "quiet"  # nobody, and nothing will
+
+
+def standing(session: Session, alert_id: int) -> Standing:
+    """Whether somebody knows, or soon will."""
+    it = session.get_one(Alert, alert_id)
+    if it.told is not Told.NOBODY:
+        return Standing.TOLD
+    return Standing.QUIET if it.ask_until is None else Standing.ASKING
+
+
+def ask_again(session: Session, alert_id: int, *, until: datetime) -> None:
+    """Its question is open once more; a withdrawn alert asks nothing."""
+    it = session.get_one(Alert, alert_id)
+    if it.withdrawn_at is None:
+        it.ask_until = until
+        session.add(it)
 
 
 def note_answer(

@@ -9,9 +9,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlmodel import Session, SQLModel
 from typing_extensions import override
 
+from models.durable import LogSync
 from models.errors import CommitUnknownError, DeadlineError
 
 LOCK_WAIT = 10.0
@@ -98,6 +100,9 @@ class Database:
         # SQLite has one writer; the lock gives it to the threads of this process in turn, without SQLite's own
         # sleep-and-try-again, which is unfair and slow.
         self._writer = threading.Lock()
+        self._sync = LogSync(Path(self.url.database or "")) if self.is_sqlite else None
+        self._desks: list[_Desk] = []
+        self._own = threading.local()
         self.engine = self._make_engine()
 
     def _make_engine(self) -> Engine:
@@ -105,7 +110,7 @@ class Database:
         if self.is_sqlite:
             options["connect_args"] = {"check_same_thread": False, "isolation_level": None, "timeout": LOCK_WAIT}
         else:
-            # A server that went away and came back is noticed at check-out, not in the middle of somebody's turn.
+            # A server that went away and came back is noticed at check-out.
             options["pool_pre_ping"] = True
         engine = sa.create_engine(self.url, poolclass=sa.pool.QueuePool, **options)
         if self.is_sqlite:
@@ -114,91 +119,136 @@ class Database:
 
     @contextmanager
     def unit_of_work(self, *, until: float | None = None, write: bool = True) -> Iterator[Session]:
-        """A session in one transaction; commits at the end of the block.
+        """A session in one transaction; commits at the end of the block, and what it wrote is on the disk then.
 
         Units: `until` is a `time.monotonic()` moment; waits for locks and statements end by then.
-        Raises: DeadlineError when it passes before the commit.
+        Raises: DeadlineError when it passes before the commit; CommitUnknownError when nobody can say whether it holds.
         """
         until = time.monotonic() + LOCK_WAIT if until is None else until
         locked = self.is_sqlite and write
         if locked and not self._writer.acquire(timeout=max(0.0, until - time.monotonic())):
             raise DeadlineError
         try:
-            with self.engine.connect() as connection:
-                self._begin(connection, until, write=write)
-                session = Session(bind=connection, autoflush=True, expire_on_commit=False)
-                session.info["driver"] = _raw(connection)
-                try:
-                    yield session
-                    session.flush()
-                    if write and time.monotonic() > until:
-                        raise DeadlineError  # noqa: TRY301 — the roll-back below is this block's own
-                except BaseException:
-                    _undo(connection)
-                    raise
-                finally:
-                    session.expunge_all()
-                self._commit(connection)
+            with self._desk() as desk:
+                desk.begin(until, write=write)
+                yield desk.session
+                desk.session.flush()
+                if write and time.monotonic() > until:
+                    raise DeadlineError
+                desk.commit()
         finally:
             if locked:
                 self._writer.release()
-
-    def _begin(self, connection: sa.Connection, until: float, *, write: bool) -> None:
-        left = max(1, int((until - time.monotonic()) * 1000))
-        raw = _raw(connection)
-        connection.begin()
-        if self.is_sqlite:
-            # Up to the next half second: most turns find the value that the one before has set.
-            wait = -(-left // _WAIT_STEP) * _WAIT_STEP
-            if connection.info.get("busy_timeout") != wait:
-                raw.execute(f"PRAGMA busy_timeout={wait}")
-                connection.info["busy_timeout"] = wait
+        if locked and self._sync is not None:
             try:
-                raw.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            except sqlite3.OperationalError as error:
-                raise DeadlineError from error
-        else:
-            raw.execute(f"SET LOCAL statement_timeout={left}; SET LOCAL idle_in_transaction_session_timeout={left + 1000}")
-
-    def _commit(self, connection: sa.Connection) -> None:
-        raw = _raw(connection)
-        try:
-            raw.commit()
-        except Exception as error:
-            # SQLite that fails a COMMIT still holds the transaction: rolling it back makes the outcome certain.
-            # A PostgreSQL connection that broke here may have committed: nobody may claim either.
-            if not self.is_sqlite and raw.broken:
-                connection.invalidate()
+                self._sync.wait()
+            except OSError as error:
                 raise CommitUnknownError from error
-            _undo(connection)
+
+    @contextmanager
+    def _desk(self) -> "Iterator[_Desk]":
+        """The thread's own connection and session; a second one while the first is in use. An error throws it away."""
+        desk: _Desk | None = getattr(self._own, "desk", None)
+        self._own.desk = None
+        if desk is None or not desk.usable:
+            desk = _Desk(self.engine.connect(), is_sqlite=self.is_sqlite)
+            self._desks.append(desk)
+        try:
+            yield desk
+        except BaseException:
+            self._desks.remove(desk)
+            desk.throw_away()
             raise
-        connection.rollback()  # only tells SQLAlchemy that its transaction is over
+        desk.clear()
+        if getattr(self._own, "desk", None) is None:
+            self._own.desk = desk
+        else:
+            self._desks.remove(desk)
+            desk.throw_away()
 
     def dispose(self) -> None:
         """Close every connection."""
+        while self._desks:
+            self._desks.pop().throw_away()
+        self._own = threading.local()
+        if self._sync is not None:
+            self._sync.close()
         self.engine.dispose()
 
 
-def _raw(connection: sa.Connection) -> Any:
-    return connection.connection.dbapi_connection
+class _Desk:
+    """A connection that stays open with its session: making both anew would cost more than a turn's statements.
 
+    SQLAlchemy believes in one endless transaction here; the true ones are begun and ended on the driver.
+    """
 
-def _undo(connection: sa.Connection) -> None:
-    """Roll back; a connection that cannot even do that is thrown away, and with it its transaction."""
-    try:
-        _raw(connection).rollback()
-    except Exception:  # noqa: BLE001 — whatever the driver says, the server drops the transaction with the connection
-        connection.invalidate()
-    connection.rollback()
+    def __init__(self, connection: sa.Connection, *, is_sqlite: bool) -> None:
+        connection.begin()
+        self._connection = connection
+        self._raw: Any = connection.connection.dbapi_connection
+        self._is_sqlite = is_sqlite
+        self._wait = 0
+        self.session = Session(bind=connection, autoflush=True, expire_on_commit=False)
+        self.session.info["driver"] = self._raw
+
+    @property
+    def usable(self) -> bool:
+        """Whether the connection still stands, as far as the driver knows."""
+        return self._is_sqlite or not (self._raw.closed or self._raw.broken)
+
+    def begin(self, until: float, *, write: bool) -> None:
+        """Begin a transaction whose waits end at `until`. Raises: DeadlineError when SQLite's writer is not free by then."""
+        left = max(1, int((until - time.monotonic()) * 1000))
+        if not self._is_sqlite:
+            self._raw.execute(
+                f"SET LOCAL statement_timeout={left}; SET LOCAL idle_in_transaction_session_timeout={left + 1000}"
+            )
+            return
+        # Up to the next half second: most turns find the value that the one before has set.
+        wait = -(-left // _WAIT_STEP) * _WAIT_STEP
+        if self._wait != wait:
+            self._raw.execute(f"PRAGMA busy_timeout={wait}")
+            self._wait = wait
+        try:
+            self._raw.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        except sqlite3.OperationalError as error:
+            raise DeadlineError from error
+
+    def commit(self) -> None:
+        """Commit. Raises: CommitUnknownError when the connection broke in the middle of it.
+
+        SQLite that fails a COMMIT still holds the transaction, and throwing the connection away rolls it back; PostgreSQL's
+        may hold or not when the connection broke.
+        """
+        try:
+            self._raw.commit()
+        except Exception as error:
+            if not self._is_sqlite and self._raw.broken:
+                raise CommitUnknownError from error
+            raise
+
+    def clear(self) -> None:
+        """Forget the rows of the last unit of work."""
+        self.session.expunge_all()
+        self.session.info.pop("planned", None)
+
+    def throw_away(self) -> None:
+        """Roll back and close for good: with the connection goes its transaction."""
+        with suppress(Exception):
+            self._raw.rollback()
+        with suppress(Exception):
+            self.session.expunge_all()
+            self._connection.invalidate()
+            self._connection.close()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA synchronous=NORMAL")  # the log is synced by LogSync before anybody is answered
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA cache_size=-8000")
-    cursor.execute("PRAGMA secure_delete=ON")
+    cursor.execute("PRAGMA secure_delete=FAST")
     cursor.close()
 
 

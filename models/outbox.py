@@ -179,6 +179,7 @@ _LETTER = (
     "lease_until",
     "outcome",
 )
+# Spelled out, not bound: with parameters in it SQLite would not see that the partial index answers it.
 _LIVE = _table.c.state.in_([sa.literal_column("'queued'"), sa.literal_column("'sending'")])
 _FREE = (_table.c.lease_until.is_(None)) | (_table.c.lease_until < sa.bindparam("machine"))
 _CLAIM = Fixed(
@@ -335,7 +336,7 @@ def anything_due(session: Session, *, now: datetime, machine: datetime) -> bool:
     """Whether a drain would find something."""
     query = (
         select(Push.id)
-        .where(col(Push.state).in_([PushState.QUEUED, PushState.SENDING]), col(Push.due_at) <= now)
+        .where(_LIVE, col(Push.due_at) <= now)
         .where(col(Push.lease_until).is_(None) | (col(Push.lease_until) < machine))
         .limit(1)
     )
@@ -346,7 +347,7 @@ def late_urgent(session: Session, *, now: datetime, machine: datetime, after: ti
     """Urgent rows that nobody claimed `after` they were due, oldest first."""
     query = (
         select(Push.id)
-        .where(col(Push.state).in_([PushState.QUEUED, PushState.SENDING]), Push.urgency == Urgency.URGENT)
+        .where(_LIVE, Push.urgency == Urgency.URGENT)
         .where(col(Push.due_at) <= now - after, col(Push.lease_until).is_(None) | (col(Push.lease_until) < machine))
         .order_by(col(Push.due_at))
         .limit(100)
@@ -356,8 +357,6 @@ def late_urgent(session: Session, *, now: datetime, machine: datetime, after: ti
 
 def next_due(session: Session) -> datetime | None:
     """When the next live row is due."""
-    found = session.exec(
-        select(sa.func.min(Push.due_at)).where(col(Push.state).in_([PushState.QUEUED, PushState.SENDING]))
-    ).one()
+    found = session.exec(select(sa.func.min(Push.due_at)).where(_LIVE)).one()
     return None if found is None else utc(found)
 

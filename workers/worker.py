@@ -88,6 +88,8 @@ def run_worker(url: str) -> None:
     """Work until SIGTERM or SIGINT."""
     for library in ("rq.worker", "rq.job"):
         logging.getLogger(library).setLevel(logging.ERROR)
+        # During an outage RQ says the same every second.
+        logging.getLogger(library).addFilter(lambda record: _seldom.may(str(record.msg)))
     log.info("worker started", extra={"pid": os.getpid()})
     while True:
         try:

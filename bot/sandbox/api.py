@@ -6,6 +6,7 @@ import time
 
 from flask import Blueprint, Flask, Response, jsonify, request
 
+from bot.sandbox.listen import read_body
 from bot.sandbox.platform import BODY_LIMIT, Platform
 
 
@@ -15,8 +16,7 @@ def api_blueprint(platform: Platform) -> Blueprint:
 
     @blueprint.route("/cgi-bin/<path:path>", methods=["GET", "POST"])
     def call(path: str) -> Response:
-        raw = request.stream.read(BODY_LIMIT + 1)
-        answer = platform.handle(request.method, f"/cgi-bin/{path}", request.args, raw)
+        answer = platform.handle(request.method, f"/cgi-bin/{path}", request.args, read_body(BODY_LIMIT))
         if answer.wait:
             time.sleep(answer.wait)
         if answer.lost:

@@ -36,6 +36,7 @@ PREFIX = "XINQIAO_"
 SECTIONS = ("OFFICIAL_ACCOUNT", "WECOM", "DATABASE", "QUEUE", "PRIVACY", "FALLBACK")
 CHANNELS = ("official_account", "wecom")
 USUAL_PORT = 8000
+LAST_PORT = 65535
 FRESH = "fresh"
 KEPT = "kept"
 BEFORE = timedelta(minutes=1)
@@ -50,6 +51,8 @@ def run_demo(port: int | None = None, folder: Path | None = None) -> None:
     Raises: SettingsError when real credentials are near.
     """
     _refuse_real_credentials()
+    if port is not None and not 0 <= port <= LAST_PORT:
+        raise SettingsError(f"--port {port} is no port: choose one from 1 to {LAST_PORT}")
     kept = folder is not None
     home = folder.absolute() if folder is not None else Path(tempfile.mkdtemp(prefix="xinqiao-demo-"))
     home.mkdir(parents=True, exist_ok=True)

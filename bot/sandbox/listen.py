@@ -1,4 +1,4 @@
-"""A threaded HTTP server on the loopback, for the sandbox and for tests."""
+"""A threaded HTTP server on the loopback, for the sandbox and for tests, and how its handlers read a body."""
 
 import contextlib
 import logging
@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from flask import Flask
+from flask import Flask, abort, request
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 LOOPBACK = "127.0.0.1"
@@ -16,6 +16,17 @@ class _KeepAlive(WSGIRequestHandler):
     """Keeps a connection open between requests, as the platforms' hosts do."""
 
     protocol_version = "HTTP/1.1"
+
+
+def read_body(most: int) -> bytes:
+    """The body of the request at hand; a broken one ends it with 400, one over `most` bytes with 413."""
+    try:
+        body = request.stream.read(most + 1)
+    except OSError:
+        abort(400)
+    if len(body) > most:
+        abort(413)
+    return body
 
 
 def free_port(wanted: int = 0) -> int:

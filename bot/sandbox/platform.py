@@ -243,8 +243,6 @@ class Platform:
 
 
 def _read(raw: bytes) -> Body:
-    if len(raw) > BODY_LIMIT:
-        raise ApiError(45002, "content size out of limit")
     try:
         body = json.loads(raw.decode())
     except (ValueError, RecursionError) as error:

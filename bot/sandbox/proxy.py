@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as Answer
 
+from bot.sandbox.listen import read_body
+
 PATIENCE = 30.0
 MOST = 8 << 20
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -40,9 +42,7 @@ def proxy_blueprint(address: str) -> Blueprint:
 
     @blueprint.route("/<path:_>", methods=METHODS)
     def pass_on(_: str) -> Response:
-        body = request.stream.read(MOST + 1)
-        if len(body) > MOST:
-            return Response(status=413)
+        body = read_body(MOST)
         try:
             return _ask(address, body)
         except (http.client.InvalidURL, ValueError):

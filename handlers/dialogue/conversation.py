@@ -83,9 +83,9 @@ def undo_name(function: Undo) -> str:
     return f"{function.__module__}:{function.__qualname__}"
 
 
-def find_undo(name: str) -> Undo | None:
-    """The undo that a log names; None when a release took it away."""
-    return _UNDOS.get(name)
+def find_undo(name: str | None) -> Undo | None:
+    """The undo that a log names; None when it names none, or a release took it away."""
+    return _UNDOS.get(name) if name else None
 
 
 class Registry:
@@ -94,6 +94,8 @@ class Registry:
     def __init__(self, conversations: Iterable[Conversation], words: Words) -> None:
         self.by_name: dict[str, Conversation] = {}
         self.by_word: dict[str, Conversation] = {}
+        self.questions: dict[str, Question[object]] = {}
+        """Every question by key, whichever conversation asks it: some are shared."""
         self._words = words
         for each in conversations:
             self._add(each)
@@ -114,13 +116,18 @@ class Registry:
         needed = [f"{it.name}.title", *_keys_of(it.script)]
         for question in it.questions:
             needed += question.sentences()
+            if self.questions.setdefault(question.key, question).fingerprint != question.fingerprint:
+                _refuse(f"two questions are named {question.key}")
         for key in needed:
             if key not in self._words:
                 _refuse(f"{it.name} needs the sentence {key}")
         for question in it.questions:
-            for label in question.labels(self._words):
-                if plain(label) in _GLOBAL:
+            labels = [plain(label) for label in question.labels(self._words)]
+            for label in labels:
+                if label in _GLOBAL:
                     _refuse(f"{question.key} has an option named {label}, which is a global word")
+                if labels.count(label) > 1:
+                    _refuse(f"{question.key} has two options named {label}")
 
     def started_by(self, text: str) -> Conversation | None:
         """The conversation that a text starts: the start word alone, whatever its width and marks."""

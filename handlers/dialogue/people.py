@@ -46,11 +46,11 @@ class PersonOf(Question[Named]):
     def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:  # noqa: PLR0911 — one way out each
         if not heard.is_text:
             return Unclear("media")
-        if options:
-            at = pick(heard.text, len(options))
-            if at is not None:
-                return Read(options[at][0])
         said = plain(heard.text)
+        # Four signs are the tail of a number, also where 「0001」 could be the first of those shown.
+        at = pick(heard.text, len(options)) if options and len(said) != _TAIL else None
+        if at is not None:
+            return Read(options[at][0])
         if not said:
             return Unclear("empty")
         if len(said) > _LONGEST_NAME:

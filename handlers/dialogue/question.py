@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from typing_extensions import override
 
-from handlers.dialogue.reading import folded, match, pick, picks, whole_number
+from handlers.dialogue.reading import folded, match, pick, picks, plain, whole_number
 
 if TYPE_CHECKING:
     from handlers.dialogue.talk import Talk
@@ -24,6 +24,10 @@ E = TypeVar("E", bound=StrEnum)
 
 Options = list[list[str]]  # [value, label] as shown
 LONGEST_TEXT = 2000
+
+
+STICKER = "【收到不支持的消息类型，暂无法显示】"
+"""What the official account sends as a text where a person sent a sticker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,13 +257,48 @@ class FreeText(Question[str]):
         if not heard.is_text:
             return Read(talk.words("dialogue.sent_media")) if self.media else Unclear("media")
         text = heard.text.strip()
-        if not text:
+        if not shows(text):
             return Unclear("empty")
         return Read(text) if len(text) <= self.longest else Unclear("too_long")
 
     @override
     def from_json(self, value: Any) -> str:
         return str(value)
+
+
+class TextOr(_Listed[E | str | None]):
+    """One of an enum's members, or whatever the person writes; None stands for a voice, a picture or a place."""
+
+    kind = "text"
+
+    def __init__(self, key: str, members: type[E], *, longest: int = LONGEST_TEXT) -> None:
+        super().__init__(key, members)
+        self._members = members
+        self.longest = longest
+
+    @override
+    def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
+        if not heard.is_text:
+            return Read({})
+        at = pick(heard.text, len(options))
+        if at is None:  # only the label itself: 「TA 一个人在三号楼」 says more than 「TA 一个人」
+            spellings = [[plain(word) for word in words] for words in self.spellings(options, talk.words)]
+            at = next((at for at, words in enumerate(spellings) if plain(heard.text) in words), None)
+        if at is not None:
+            return Read({"option": options[at][0]})
+        text = heard.text.strip()
+        if not shows(text):
+            return Unclear("empty")
+        return Read({"text": text}) if len(text) <= self.longest else Unclear("too_long")
+
+    @override
+    def from_json(self, value: Any) -> E | str | None:
+        return self._members(value["option"]) if "option" in value else value.get("text")
+
+
+def shows(text: str) -> bool:
+    """Whether there is anything to see in a text: zero-width characters and other controls are none."""
+    return any(c.isprintable() and not c.isspace() for c in text)
 
 
 def numbered(labels: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Replay: a conversation's log in, its next question or its end out. Laws: design, idea 1; tests/handlers/test_replay.py.
 
-A log entry is a JSON object: `k` kind, `n` name, `t` the moment its answer was given. A question also has `f` its fingerprint,
-`o` the options and `s` the text as they were shown, `m` how often the answer was unclear, and `a` the answer once there is one.
+A log entry is a JSON object: `k` kind, `n` name, `t` the moment it was run or its answer was given. A question also has `f` its
+fingerprint, `o` the options and `s` the text as they were shown, `m` how often the answer was unclear, and with `t` its answer `a`.
 """
 
 from collections import Counter
@@ -12,12 +12,14 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from sqlmodel import Session
 
-from handlers.dialogue.conversation import Conversation, undo_name
+from handlers.dialogue.conversation import Conversation, find_undo, undo_name
 from handlers.dialogue.question import Heard, Unclear
 from handlers.dialogue.steps import Ask, Once, Remember, Said, Step, Tell
 from handlers.dialogue.talk import Talk
-from models.errors import CentreError
+from models.errors import CentreError, DomainError
+from models.talk import Actor
 
 Entry = dict[str, Any]
 _MOST_STEPS = 2000
@@ -65,6 +67,11 @@ def through_json(value: Any) -> Any:
     return orjson.loads(orjson.dumps(value))
 
 
+def _handed_out(value: Any) -> Any:
+    """A logged value for the script: whatever it does to it, the log stays."""
+    return through_json(value) if isinstance(value, dict | list) else value
+
+
 class Replay:
     """One run of a script over its log. Changes `frame.log`; the caller keeps it or throws it away."""
 
@@ -88,7 +95,7 @@ class Replay:
 
     def _play(self, heard: Heard | None) -> Asking | Said:
         talk, log = self._talk, self._frame.log
-        talk.now, talk.args = self._frame.at, self._frame.args
+        talk.now, talk.args = self._frame.at, _handed_out(self._frame.args)
         if not log:
             talk.now = self._present
         script: Generator[Step, Any, Said] = self._it.script(talk)
@@ -122,10 +129,22 @@ class Replay:
         return step.name if self._names[name] == 1 else f"{step.name}#{self._names[name]}"
 
     def _cut(self, at: int) -> None:
-        """A release changed the script: forget from here on, unless something already happened there."""
-        if any(entry["k"] == "once" for entry in self._frame.log[at:]):
+        """A release changed the script: forget from here on, unless something happened there that cannot be taken back."""
+        log, talk = self._frame.log, self._talk
+        if wall_after(log, at):
             raise LogBrokenError
-        del self._frame.log[at:]
+        self._begin_to_write()
+        try:
+            take_back(log, at, talk.session, talk.actor, now=self._present)
+        except DomainError as error:
+            raise LogBrokenError from error
+        del log[at:]
+
+    def _begin_to_write(self) -> None:
+        """From here on, an error takes back every row of this run."""
+        if not self._wrote:
+            self._writes.enter_context(self._savepoint())
+            self._wrote = True
 
     def _answer(self, step: Step, entry: Entry, heard: Heard | None) -> Asking | None:
         """Read the answer to the open question; None when there is one now."""
@@ -146,7 +165,8 @@ class Replay:
             entry["o"] = result.options
         count = entry["m"]
         entry["m"] = count + 1
-        values = {"high": step.values.get("high", ""), "low": getattr(step.question, "low", 0)}
+        values = {name: getattr(step.question, name, "") for name in ("low", "high", "longest")}
+        values |= {name: value for name, value in step.values.items() if name in values}
         lead = words.turn(f"dialogue.unclear.{result.why}", count, **values)
         if count >= 2:  # noqa: PLR2004 — the third time comes with the way out
             lead += words.turn("dialogue.way_out", count)
@@ -164,14 +184,15 @@ class Replay:
         if isinstance(step, Tell):
             self._above.append(self._talk.words(step.name, **step.values))
             return None
-        return entry["v"]
+        return _handed_out(entry["v"])
 
     def _ask(self, step: Ask, name: str) -> Asking:
         question, words = step.question, self._talk.words
+        self._talk.now = self._present
         options = question.options(self._talk, step.values)
         text = "\n\n".join([*self._above, question.show(words, options, step.values)])
-        entry = {"k": "ask", "n": name, "t": self._present.isoformat()}
-        self._frame.log.append(entry | {"f": question.fingerprint, "o": options, "s": text, "m": 0})
+        entry = {"k": "ask", "n": name, "f": question.fingerprint, "o": options, "s": text, "m": 0}
+        self._frame.log.append(entry)
         return Asking(text)
 
     def _new(self, step: Remember | Once | Tell, name: str) -> Any:
@@ -185,20 +206,21 @@ class Replay:
             value = through_json(step.read())
             entry |= {"k": "remember", "v": value}
         else:
-            if not self._wrote:
-                self._writes.enter_context(self._savepoint())
-                self._wrote = True
+            if step.undo is not None and find_undo(undo_name(step.undo)) is None:
+                msg = f"{self._it.name}: the undo of {step.name} lacks @undoes"
+                raise RuntimeError(msg)
+            self._begin_to_write()
             value = through_json(step.write())
             entry |= {"k": "once", "v": value, "u": undo_name(step.undo) if step.undo else None}
         self._frame.log.append(entry)
-        return value
+        return _handed_out(value)
 
     def _end(self, said: Any) -> Said:
         if not isinstance(said, Said):
             msg = f"{self._it.name} ended without a sentence"
             raise TypeError(msg)
         above = "\n\n".join([*self._above, said.text])
-        return Said(above, said.feed)
+        return Said(above, said.feed, said.resume)
 
 
 def _matches(entry: Entry, step: Step, name: str) -> bool:
@@ -214,4 +236,12 @@ def last_answered(log: list[Entry]) -> int | None:
 
 def wall_after(log: list[Entry], at: int) -> bool:
     """Whether a write that cannot be taken back stands after a place in the log."""
-    return any(entry["k"] == "once" and entry["u"] is None for entry in log[at:])
+    return any(entry["k"] == "once" and find_undo(entry["u"]) is None for entry in log[at:])
+
+
+def take_back(log: list[Entry], at: int, session: Session, actor: Actor, *, now: datetime) -> None:
+    """Undo what was written after a place in the log and can be taken back, newest first."""
+    for entry in reversed(log[at:]):
+        undo = find_undo(entry["u"]) if entry["k"] == "once" else None
+        if undo is not None:
+            undo(session, actor, _handed_out(entry["v"]), now=now)

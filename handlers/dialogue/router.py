@@ -5,6 +5,7 @@ Global words work on the stored log without replaying it, so a faulty script can
 """
 
 import logging
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -14,16 +15,17 @@ from typing import Any
 import orjson
 from sqlmodel import Session
 
-from handlers.dialogue.conversation import GLOBAL_WORDS, Conversation, Registry, find_undo
-from handlers.dialogue.question import Heard
-from handlers.dialogue.reading import pick, plain
-from handlers.dialogue.replay import Asking, Frame, LogBrokenError, Replay, last_answered, wall_after
+from handlers.dialogue.conversation import GLOBAL_WORDS, Conversation, Registry
+from handlers.dialogue.question import STICKER, Heard, Question, Read
+from handlers.dialogue.reading import folded, pick, plain
+from handlers.dialogue.replay import Asking, Frame, LogBrokenError, Replay, last_answered, take_back, wall_after
 from handlers.dialogue.safety import Safety, is_number, look
 from handlers.dialogue.steps import Said
 from handlers.dialogue.talk import Talk
 from handlers.words.catalogue import Words
 from models import clock
-from models.alert import Told, Trigger, call, raise_alert
+from models.alert import Told, Trigger, call, raise_alert, standing
+from models.db import is_database_error
 from models.errors import DomainError
 from models.policy import Policy
 from models.talk import Actor, Met, OpenTalk
@@ -36,6 +38,10 @@ STARTED = clock.machine()
 
 LONG_PAUSE = timedelta(minutes=30)
 FAILURES = 3
+MOST_OPTIONS = 99
+_ONE_LINE = re.compile(r"(\D+?)(?:[\s:,，、：]+|(?=\d))(\S.*)", re.DOTALL)
+"""A start word and what stands behind it, apart or glued to its number: 「绑定 2023010101 …」「绑定2023010101 …」."""
+
 _GLOBALS = {plain(word): name for name, words in GLOBAL_WORDS.items() for word in words}
 
 
@@ -84,6 +90,7 @@ class Meeting:
     now: datetime
     failures: int
     lead: list[str] = field(default_factory=list)
+    back_again: str | None = None  # the line on where we were, for somebody who goes on after a while
 
 
 class Router:
@@ -103,8 +110,12 @@ class Router:
 
     def respond(self, session: Session, met: Met, heard: Heard, *, now: datetime) -> tuple[str, OpenTalk]:
         """The reply, and what to store."""
+        if heard.text.strip() == STICKER:
+            heard = Heard("", is_text=False)
         meeting = Meeting(session, met.actor, heard, self._load(met), now, met.talk.failures)
         self._put_away_if_old(meeting, met.talk)
+        if not meeting.stack.frames:
+            meeting.failures = 0
         text = self._route(meeting)
         reply = "\n\n".join([*meeting.lead, text])
         return reply, OpenTalk(meeting.stack.dump(), now, meeting.failures if meeting.stack.frames else 0, None)
@@ -120,12 +131,14 @@ class Router:
 
         A call for help gets the phones first, whatever failed.
         """
-        failures = met.talk.failures + 1
+        failures = met.talk.failures + 1 if met.talk.log is not None else 0
+        closes = failures >= FAILURES
+        text = self.words("dialogue.sorry_closed" if closes else "dialogue.sorry")
         if look(heard.text) is not Safety.NO:
-            return self.help_text(), OpenTalk(met.talk.log, met.talk.touched_at or now, failures, met.talk.dropped)
-        if failures >= FAILURES and met.talk.log is not None:
-            return self.words("dialogue.sorry_closed"), OpenTalk(None, now, 0, None)
-        return self.words("dialogue.sorry"), OpenTalk(met.talk.log, met.talk.touched_at or now, failures, met.talk.dropped)
+            text = self.help_text()
+        if closes:
+            return text, OpenTalk(None, now, 0, None)
+        return text, OpenTalk(met.talk.log, met.talk.touched_at or now, failures, met.talk.dropped)
 
     def help_text(self) -> str:
         """The phones, for when nothing else works any more."""
@@ -149,11 +162,11 @@ class Router:
         old = self.registry.by_name.get(name) if name else None
         if old is not None and not old.light and old.start:
             it.lead.append(self.words("dialogue.put_away", title=self._title(old), word=old.start[0]))
-        if it.stack.frames and it.stack.touched is not None and it.heard.is_text:
+        if it.stack.frames and it.stack.touched is not None:
             paused = talk.touched_at is not None and it.now - talk.touched_at >= LONG_PAUSE
             top = self.registry.by_name.get(it.stack.frames[-1].name)
-            if (paused or it.stack.touched < STARTED) and top is not None and not top.light:
-                it.lead.append(self.words("dialogue.resumed", title=self._title(top)))
+            if (paused or it.stack.touched < STARTED) and top is not None and not top.light and top.name != URGENT:
+                it.back_again = self.words("dialogue.resumed", title=self._title(top))
 
     # ── the order of things ─────────────────────────────────────────────────────────────────────────────────
 
@@ -163,8 +176,8 @@ class Router:
             return self._urgent(it, safety)
         word = _GLOBALS.get(plain(it.heard.text)) if it.heard.is_text else None
         if word is not None and word != URGENT and not self._is_a_number(it):
-            it.stack.leave_for = None if word != "help" else it.stack.leave_for
-            return {"cancel": self._cancel, "back": self._back, "help": self._help, "waiting": self._menu}[word](it)
+            it.stack.leave_for = None  # what is shown next is the open question, so a number belongs to that one
+            return {"cancel": self._cancel, "back": self._back, "help": self._help, "waiting": self._waiting}[word](it)
         started = self.registry.started_by(it.heard.text) if it.heard.is_text else None
         if it.stack.top is not None:
             return self._open(it, started)
@@ -180,47 +193,66 @@ class Router:
         """110 and 120 are numbers while a number is asked; inside the urgent talk its own questions read the words."""
         if safety is Safety.CALL:
             return self._is_a_number(it) and plain(it.heard.text) != "0"
-        top = it.stack.top
-        if top is None or top.name != URGENT:
+        top, question = it.stack.top, self._question(it)
+        if top is None or question is None or not question.key.startswith(f"{URGENT}."):
             return False
-        call(it.session, top.args["alert"], Told.CENTRE, policy=self.policy.duty, now=it.now)
-        return True
+        if top.name == URGENT:
+            call(it.session, top.args["alert"], Told.CENTRE, policy=self.policy.duty, now=it.now)
+        entry = top.open_question or {}
+        talk = Talk(it.session, it.actor, self.words, self.policy, it.now)
+        return isinstance(question.read(it.heard, entry["o"], talk), Read)
 
-    def _question(self, it: Meeting) -> Any:
+    def _question(self, it: Meeting) -> Question[Any] | None:
         top = it.stack.top
         entry = top.open_question if top else None
-        script = self.registry.by_name.get(top.name) if top else None
-        if entry is None or script is None:
-            return None
-        key = entry["n"].split("#")[0]
-        return next((question for question in script.questions if question.key == key), None)
+        return None if entry is None else self.registry.questions.get(entry["n"].split("#")[0])
 
     # ── a call for help ─────────────────────────────────────────────────────────────────────────────────────
 
     def _urgent(self, it: Meeting, safety: Safety) -> str:
         top = it.stack.top
         if top is not None and top.name == URGENT and top.open_question is not None:
-            return f"{self.words('urgent.phones_only')}\n\n{top.open_question['s']}"
+            return f"{self._heard_again(it, top, safety)}\n\n{top.open_question['s']}"
         it.stack.leave_for = None
         number_open = self._is_a_number(it)
-        if safety is Safety.WORDS:
-            self._keep_as_answer(it)
         trigger = Trigger.WORDS if safety is Safety.WORDS else Trigger.CALL
         alert = raise_alert(it.session, it.actor, trigger, policy=self.policy.duty, now=it.now, asks=True)
         names: list[str] = []
         if safety is Safety.WORDS:
             names = call(it.session, alert.id or 0, Told.CENTRE, policy=self.policy.duty, now=it.now)
+            self._keep_as_answer(it)
         it.lead.clear()
         args = {"alert": alert.id, "trigger": trigger.value, "number": number_open, "names": names}
         it.stack.frames.append(Frame(URGENT, it.now, args, []))
         it.heard = Heard("")
         return self._play(it, None)
 
+    def _heard_again(self, it: Meeting, top: Frame, safety: Safety) -> str:
+        """Another call inside the urgent talk; a safety word there calls the centre now, whatever question is open."""
+        if safety is not Safety.WORDS:
+            return self.words("urgent.phones_only")
+        names = call(it.session, top.args["alert"], Told.CENTRE, policy=self.policy.duty, now=it.now)
+        talk = Talk(it.session, it.actor, self.words, self.policy, it.now)
+        heard = self.words("urgent.heard_words" if names else "urgent.heard_words_nobody", names=talk.teachers(names))
+        return f"{heard}\n\n{self.words('urgent.phones_only')}"
+
     def _keep_as_answer(self, it: Meeting) -> None:
-        """A safety word inside a free text: the text stays the answer, and the talk goes on behind it later."""
+        """A safety word inside a free text: the text stays the answer, and the talk goes on behind it later.
+
+        Whatever is wrong with that talk, the call for help stands.
+        """
         question = self._question(it)
-        if question is not None and question.kind == "text":
-            self._play(it, it.heard)
+        if question is None or question.kind != "text":
+            return
+        before = list(it.stack.frames)
+        try:
+            with self._savepoint(it.session):
+                self._play(it, it.heard)
+        except Exception as error:
+            if is_database_error(error):
+                raise
+            log.exception("a talk failed over a call for help, which stands")
+            it.stack.frames = before
 
     # ── global words ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -228,44 +260,54 @@ class Router:
         top = it.stack.top
         if top is None:
             return f"{self.words('dialogue.nothing_open')}\n\n{self._menu(it)}"
-        self._undo_from(it, top, 0)
-        it.stack.frames.pop()
-        said = self.words("dialogue.cancelled", title=self._title(self.registry.by_name.get(top.name)))
-        if top.name == URGENT:
-            said = self.words("urgent.left")
+        said = self._cancelled(it, top)
         below = it.stack.top
         return f"{said}\n\n{self._where_we_were(below)}" if below is not None else said
+
+    def _cancelled(self, it: Meeting, top: Frame) -> str:
+        """Let a talk go, and say what stands nevertheless."""
+        if top.name == URGENT:  # nothing of a call for help is taken back; 「按错了」 is an answer
+            it.stack.frames.pop()
+            return self.words(f"urgent.left_{standing(it.session, top.args['alert'])}")
+        sent = wall_after(top.log, 0)
+        self._let_go(it, top)
+        current = self.registry.by_name.get(top.name)
+        key = "closed" if current is None or current.light else "cancelled_sent" if sent else "cancelled"
+        return self.words(f"dialogue.{key}", title=self._title(current))
 
     def _back(self, it: Meeting) -> str:
         top = it.stack.top
         if top is None:
             return f"{self.words('dialogue.nothing_open')}\n\n{self._menu(it)}"
         at = last_answered(top.log)
+        words = URGENT if top.name == URGENT else "dialogue"
         if at is None:
-            return f"{self.words('dialogue.first_step')}\n\n{self._shown(top)}"
+            return f"{self.words(f'{words}.first_step')}\n\n{self._shown(top)}"
         if wall_after(top.log, at):
-            return f"{self.words('dialogue.wall')}\n\n{self._shown(top)}"
-        self._undo_from(it, top, at)
-        entry = top.log[at]
+            return f"{self.words(f'{words}.wall')}\n\n{self._shown(top)}"
+        try:
+            with self._savepoint(it.session):
+                take_back(top.log, at, it.session, it.actor, now=it.now)
+        except DomainError as error:
+            return f"{self.words(error.key, **error.values)}\n\n{self._shown(top)}"
         del top.log[at + 1 :]
-        entry.pop("a", None)
-        entry["m"] = 0
+        for key in ("a", "t"):
+            del top.log[at][key]
         return self._shown(top)
-
-    def _undo_from(self, it: Meeting, frame: Frame, at: int) -> None:
-        for entry in reversed(frame.log[at:]):
-            if entry["k"] == "once" and entry["u"]:
-                undo = find_undo(entry["u"])
-                if undo is not None:
-                    undo(it.session, it.actor, entry["v"], now=it.now)
-                entry["u"] = None
 
     def _help(self, it: Meeting) -> str:
         top = it.stack.top
         if top is None:
             return self._menu(it)
+        if top.name == URGENT:
+            return f"{self.words('urgent.phones_only')}\n\n{self._shown(top)}"
         title = self._title(self.registry.by_name.get(top.name))
         return f"{self.words('dialogue.help_inside', title=title)}\n\n{self._shown(top)}"
+
+    def _waiting(self, it: Meeting) -> str:
+        """「查看」 answers no open question: it stays open, and is shown again."""
+        top = it.stack.top
+        return self._menu(it) if top is None else f"{self._menu(it)}\n\n{self._where_we_were(top)}"
 
     def _menu(self, it: Meeting) -> str:
         if it.actor.person_id is None:
@@ -289,15 +331,35 @@ class Router:
             answer = self._leaving(it, top)
             if answer is not None:
                 return answer
-        if started is not None and started.name != top.name and self._would_leave(it, current):
-            if current is None or current.light:
-                it.stack.frames.pop()
-                return self._start(it, started)
-            it.stack.leave_for = started.name
-            return self._leave_question(top, started)
-        if started is not None and started.name == top.name and self._would_leave(it, current):
+        if started is None and it.heard.tapped:  # a button of some other day: no answer to what is asked now
             return self._where_we_were(top)
+        if started is not None and self._would_leave(it, current):
+            return self._leave(it, top, current, started)
+        if it.back_again is not None:
+            it.lead.append(it.back_again)
         return self._play(it, it.heard)
+
+    def _leave(self, it: Meeting, top: Frame, current: Conversation | None, started: Conversation) -> str:
+        """From one conversation to another: at once from a light one, after one question from any other."""
+        if current is None or current.light:
+            self._let_go(it, top)
+            return self._start(it, started)
+        if started.name == top.name:
+            return self._where_we_were(top)
+        if not self._may_start(it, started):
+            return f"{self._refused(it, started)}\n\n{self._where_we_were(top)}"
+        it.stack.leave_for = started.name
+        return self._leave_question(top, started)
+
+    def _let_go(self, it: Meeting, frame: Frame) -> None:
+        """Leaving takes back what can be taken back; nothing of a call for help can."""
+        if frame.name != URGENT:
+            try:
+                with self._savepoint(it.session):
+                    take_back(frame.log, 0, it.session, it.actor, now=it.now)
+            except DomainError as error:
+                it.lead.append(self.words(error.key, **error.values))
+        it.stack.frames.pop()
 
     def _would_leave(self, it: Meeting, current: Conversation | None) -> bool:
         """A menu tap always would; a start word unless the open question takes it as an answer."""
@@ -312,54 +374,79 @@ class Router:
         """The answer to 「先放下…？」; None when it was no answer to that."""
         to = self.registry.by_name.get(it.stack.leave_for or "")
         it.stack.leave_for = None
-        at = pick(it.heard.text, 2) if it.heard.is_text else None
+        if to is None or not it.heard.is_text:
+            return None
+        at = pick(it.heard.text, MOST_OPTIONS)
         said = plain(it.heard.text)
-        named = to is not None and said in {plain(word) for word in (self._title(to), *to.start)}
-        if to is not None and (named or at == 0 or said.startswith("去")):
-            it.stack.frames.pop()
+        if at == 0 or said in self._namings("去", to):
+            self._let_go(it, top)
             return self._start(it, to)
-        if at == 1 or said.startswith("接着"):
+        # Any other number was meant for this question, not for the one underneath, which is shown again.
+        if at is not None or said in self._namings("接着", self.registry.by_name.get(top.name)):
             return self._shown(top)
         return None
 
+    def _namings(self, verb: str, it: Conversation | None) -> set[str]:
+        """How a person may name one side of 「先放下…？」."""
+        names = [self._title(it), *(it.start if it else ())]
+        return {verb, *(plain(name) for name in names), *(verb + plain(name) for name in names)}
+
+    def _may_start(self, it: Meeting, what: Conversation) -> bool:
+        return what.open_to({post.role for post in it.actor.posts}, bound=it.actor.person_id is not None)
+
+    def _refused(self, it: Meeting, what: Conversation) -> str:
+        if it.actor.person_id is None:
+            return self.words("dialogue.bind_first")
+        return self.words("dialogue.not_yours", title=self._title(what))
+
     def _start(self, it: Meeting, what: Conversation, args: dict[str, Any] | None = None) -> str:
-        roles = {post.role for post in it.actor.posts}
-        if not what.open_to(roles, bound=it.actor.person_id is not None):
-            if it.actor.person_id is None:
-                return self.words("dialogue.bind_first")
-            return f"{self.words('dialogue.not_yours', title=self._title(what))}\n\n{self._menu(it)}"
+        if not self._may_start(it, what):
+            refused = self._refused(it, what)
+            return refused if it.actor.person_id is None else f"{refused}\n\n{self._menu(it)}"
+        below = it.stack.top
+        if below is not None and below.name == what.name:  # it had stood under the one that was left
+            return self._where_we_were(below)
+        waiting = next((frame for frame in it.stack.frames if frame.name == what.name), None)
+        if waiting is not None:
+            it.stack.frames.remove(waiting)
+            it.stack.frames.append(waiting)
+            return self._where_we_were(waiting)
+        it.failures = 0
         it.stack.frames.append(Frame(what.name, it.now, args or {}, []))
         return self._play(it, None)
 
     def _one_line(self, it: Meeting) -> str | None:
         """`绑定 NUMBER NAME LAST4`: a start word with its answers behind it."""
-        first, _, rest = it.heard.text.strip().partition(" ") if it.heard.is_text else ("", "", "")
-        what = self.registry.started_by(first)
-        return None if what is None or not rest.strip() else self._start(it, what, {"rest": rest.strip()})
+        found = _ONE_LINE.match(folded(it.heard.text)) if it.heard.is_text else None
+        what = self.registry.started_by(found[1]) if found else None
+        return None if what is None or found is None else self._start(it, what, {"rest": found[2]})
 
     def _play(self, it: Meeting, heard: Heard | None) -> str:
         """Run the top conversation; when it ends, come back to the one underneath."""
         top = it.stack.frames[-1]
         script = self.registry.by_name.get(top.name)
         if script is None:  # a release took the conversation away
-            it.stack.frames.pop()
-            return f"{self.words('dialogue.changed')}\n\n{self._menu(it)}"
+            return self._changed(it)
         trial = Frame(top.name, top.at, top.args, [dict(entry) for entry in top.log])
         talk = Talk(it.session, it.actor, self.words, self.policy, it.now)
         try:
             outcome = Replay(script, talk, trial, lambda: self._savepoint(it.session)).run(heard)
         except LogBrokenError:
-            it.stack.frames.pop()
-            return f"{self.words('dialogue.changed')}\n\n{self._menu(it)}"
+            return self._changed(it)
         except DomainError as error:
             if top.open_question is None:
                 it.stack.frames.pop()
             return self.words(error.key, **error.values)
         it.stack.frames[-1] = trial
-        it.failures = 0
         if isinstance(outcome, Asking):
             return f"{outcome.text}\n{self._foot(trial)}"
         return self._ended(it, outcome)
+
+    def _changed(self, it: Meeting) -> str:
+        """A release changed the script too much: the talk ends with a word."""
+        it.stack.frames.pop()
+        below = it.stack.top
+        return f"{self.words('dialogue.changed')}\n\n{self._menu(it) if below is None else self._where_we_were(below)}"
 
     def _foot(self, frame: Frame) -> str:
         """The way out, under every question."""
@@ -374,7 +461,11 @@ class Router:
             return said.text
         if said.feed is not None:
             return self._play(it, Heard(said.feed))
-        return f"{said.text}\n\n{self._where_we_were(below)}"
+        if said.resume:
+            return f"{said.text}\n\n{self._where_we_were(below)}"
+        # Somebody who has just called for help is not hurried back to a form.
+        gentle = self.words("urgent.no_hurry", title=self._title(self.registry.by_name.get(below.name)))
+        return f"{said.text}\n\n{gentle}\n\n{self._shown(below)}"
 
     def _where_we_were(self, frame: Frame) -> str:
         title = self._title(self.registry.by_name.get(frame.name))

@@ -55,10 +55,15 @@ Step = Ask | Remember | Once | Tell
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """How a conversation ends. `feed` is given as an answer to the conversation underneath, when there is one."""
+    """How a conversation ends.
+
+    `feed` is given as an answer to the conversation underneath, when there is one; with `resume` that one goes on at once,
+    otherwise whenever its person is ready.
+    """
 
     text: str
     feed: str | None = None
+    resume: bool = False
 
 
 Dialogue = Generator[Step, Any, Said]

@@ -27,7 +27,7 @@ from models.roster.comparing import Totals
 from models.roster.table import ImportState, RosterImport, RosterStep
 from models.unit import Level, Unit, find_school
 
-BUDGET = timedelta(milliseconds=80)
+BUDGET = timedelta(milliseconds=50)
 """How long one transaction works before it commits: SQLite's only writer must be free for turns within 250 ms."""
 
 ABANDONED_AFTER = timedelta(hours=1)

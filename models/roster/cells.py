@@ -128,7 +128,9 @@ def _text(value: Any) -> str:
     if isinstance(value, date):
         value = value.isoformat()
     text = trim(str(value)).lstrip("'")
-    if any(unicodedata.category(each) in {"Cc", "Cs", "Cn"} or each == "\ufffd" for each in text):
+    if "\ufffd" in text or (
+        not text.isprintable() and any(unicodedata.category(each) in {"Cc", "Cs", "Cn"} for each in text)
+    ):
         raise BadCellError("characters")
     return text
 

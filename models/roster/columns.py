@@ -76,10 +76,10 @@ def trim(text: str) -> str:
 
 @dataclass(frozen=True)
 class SchoolNames:
-    """The school's own words for itself, its levels and its roles."""
+    """The school's own words for itself, its four levels and its roles."""
 
     school: str
-    levels: tuple[str, str, str, str] = ("学校", "学院", "班级", "宿舍")
+    levels: tuple[str, ...] = ("学校", "学院", "班级", "宿舍")
     roles: Mapping[Role, str] = field(default_factory=dict)
 
     def level(self, level: Level) -> str:

@@ -28,6 +28,12 @@ CREATE INDEX old_post_number ON old_post (number);
 CREATE TABLE change (number PRIMARY KEY, what) WITHOUT ROWID;
 CREATE TABLE ended_person (id INTEGER PRIMARY KEY, number, name);
 CREATE TABLE ended_post (id INTEGER PRIMARY KEY, number, role, unit);
+CREATE VIEW new_post AS
+    SELECT number, role, unit FROM post p
+    WHERE NOT EXISTS (SELECT 1 FROM old_post o WHERE o.number = p.number AND o.role = p.role AND o.unit = p.unit);
+CREATE VIEW new_account AS
+    SELECT p.number, p.wecom_userid FROM person p LEFT JOIN old_person o USING (number)
+    WHERE p.wecom_userid IS NOT NULL AND p.wecom_userid IS NOT o.wecom_userid;
 """
 
 
@@ -60,7 +66,7 @@ class Draft:
         """Whether the sheet has one of these columns; what it does not have it does not change."""
         return any(column in self.heads for column in columns)
 
-    def problem(self, line: int, column: Column | None, key: str, **values: object) -> None:
+    def problem(self, line: int, column: Column | None, key: str, /, **values: object) -> None:
         """Note what is wrong."""
         head = self.heads.get(column) if column else None
         header = head.text if head else self.names.header(column) if column else ""

@@ -12,7 +12,7 @@ Progress = Callable[[int, int | None], None]
 """Told how many lines are done, and of how many where that is known."""
 
 _COLUMNS = tuple(Column)
-_INSERT = f"INSERT INTO row ({', '.join(_COLUMNS)}, line, flawed) VALUES ({', '.join('?' * (len(_COLUMNS) + 2))})"
+_INSERT = f"INSERT INTO row ({', '.join(_COLUMNS)}, line, flawed) VALUES ({', '.join('?' * (len(_COLUMNS) + 2))})"  # noqa: S608
 _STEP = 500
 
 

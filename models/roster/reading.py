@@ -94,14 +94,15 @@ def _with_header(
     rows: Iterator[tuple[int, Sequence[Any]]], names: SchoolNames, merged: list[Merged], size: int | None
 ) -> Sheet:
     known = names.read_headers()
-    for number, row in rows:
+    for number, row in rows:  # noqa: B007 — it is the header's line where the walk ends
         texts = [trim("" if cell is None else str(cell)) for cell in row]
         if any(texts) and not texts[0].startswith(_COMMENT):
             break
     else:
         raise SheetError("roster.file.empty")
     heads: dict[Column, Head] = {}
-    doubled, unknown = [], []
+    doubled: list[tuple[str, str]] = []
+    unknown: list[str] = []
     for at, text in enumerate(texts):
         column = known.get(fold(text).rstrip("*"))
         if column is None:
@@ -131,11 +132,7 @@ def _encoding(path: Path) -> str:
     """UTF-8 and UTF-16 by their marks, else UTF-8 if all of it is, else GB18030, which GBK is a part of."""
     with path.open("rb") as file:
         start = file.read(2)
-    if start in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
-        candidates = ["utf-16"]
-    else:
-        candidates = ["utf-8-sig", "gb18030"]
-    for encoding in candidates:
+    for encoding in ["utf-16"] if start in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE} else ["utf-8-sig", "gb18030"]:
         decoder = codecs.getincrementaldecoder(encoding)()
         try:
             with path.open("rb") as file:
@@ -187,10 +184,10 @@ def _open_xlsx(path: Path) -> Iterator[tuple[Iterator[tuple[int, Sequence[Any]]]
     try:
         if not book.worksheets:
             raise SheetError("roster.file.empty")
-        sheet = book.worksheets[0]
+        sheet: Any = book.worksheets[0]
         size = sheet.max_row
-        sheet.reset_dimensions()  # type: ignore[union-attr] # some programs write wrong ones; without them every row is read
-        with sheet._get_source() as source:  # type: ignore[union-attr] # noqa: SLF001 — the way to a sheet's own XML
+        sheet.reset_dimensions()  # some programs write wrong ones; without them every row is read
+        with sheet._get_source() as source:  # noqa: SLF001 — the way to a sheet's own XML
             merged = list(_merged(source))
         yield _xlsx_rows(sheet), merged, size
     finally:

@@ -154,21 +154,21 @@ def test_the_tail_of_a_number_is_no_pick(talk: Talk) -> None:
     assert SUBJECT.read(Heard("1"), shown, talk) == Read("11")
 
 
-@pytest.mark.parametrize("said", ["王老师家的孩子", "Ann", "小雨", "苏青"])
+@pytest.mark.parametrize("said", ["王老师家的孩子", "Ann", "小雨", "陈默"])
 def test_any_other_name_is_kept_as_typed(talk: Talk, said: str) -> None:
     value = reads(SUBJECT, said, talk)
 
     assert SUBJECT.from_json(value) == Named(None, said)
 
 
-@pytest.mark.parametrize(("said", "why"), [("", "empty"), ("。。", "empty"), ("9999", "person_number"), ("2023020106", "person_number"), ("名" * 41, "person_only")])
+@pytest.mark.parametrize(("said", "why"), [("", "empty"), ("。。", "empty"), ("9999", "person_number"), ("2023020199", "person_number"), ("名" * 41, "person_only")])
 def test_what_is_no_person_is_asked_again(talk: Talk, said: str, why: str) -> None:
     assert reads(SUBJECT, said, talk) == f"unclear: {why}"
 
 
 def test_nobody_names_themselves(talk: Talk) -> None:
     assert talk.actor.person_id not in [person.id for person in near(talk)]
-    assert {person.number[-4:] for person in near(talk)} == {"0102", "0103", "0104", "0105"}
+    assert {person.number[-4:] for person in near(talk)} == {"0102", "0103", "0104", "0105", "0106"}  # the last one only lives there
 
 
 def test_a_fingerprint_changes_with_what_an_answer_means() -> None:

@@ -1,5 +1,6 @@
 """The demo as a newcomer meets it: one command, one address, an ordinary bot beside it."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
@@ -24,7 +24,11 @@ ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "artefacts"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CALM = ("周报", "1", "1", "1", "1")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(sys.platform != "linux", reason="looks through /proc"),
+]
 
 
 @dataclass
@@ -52,7 +56,8 @@ class RunningDemo:
 
     def screen(self, phone: str) -> list[dict[str, Any]]:
         """What stands on a phone."""
-        return [bubble for bubble in self.call("state")["bubbles"] if bubble["phone"] == phone]
+        bubbles: list[dict[str, Any]] = self.call("state")["bubbles"]
+        return [bubble for bubble in bubbles if bubble["phone"] == phone]
 
     def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
         """Wait for something that happens by itself."""
@@ -63,22 +68,32 @@ class RunningDemo:
 
     def says(self, phone: str, text: str) -> str:
         """Say something and wait for the reply."""
-        before = len([bubble for bubble in self.screen(phone) if bubble["side"] == "bot" and not bubble["push"]])
 
         def replies() -> list[dict[str, Any]]:
             return [bubble for bubble in self.screen(phone) if bubble["side"] == "bot" and not bubble["push"]]
 
+        before = len(replies())
         self.call("say", phone=phone, text=text)
         self.until(lambda: len(replies()) > before)
         return str(replies()[-1]["text"])
+
+    def mine(self, phone: str) -> list[dict[str, Any]]:
+        """What the person said."""
+        return [bubble for bubble in self.screen(phone) if bubble["side"] == "me"]
 
     def pushes(self, phone: str) -> list[dict[str, Any]]:
         """What was pushed to a phone."""
         return [bubble for bubble in self.screen(phone) if bubble["push"]]
 
-    def children(self) -> list[psutil.Process]:
-        """The bot's processes."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+    def bot_processes(self) -> set[int]:
+        """The live processes that know of this demo's folder, the demo itself left out."""
+        found = set()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                alive = (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+                if alive and str(self.home).encode() in (folder / "environ").read_bytes():
+                    found.add(int(folder.name))
+        return found - {self.process.pid}
 
 
 @pytest.fixture
@@ -120,12 +135,14 @@ def test_a_week_passes_between_the_phones_and_the_bot_survives_a_power_cut(runni
     *most, last = CALM
     for text in most:
         running.says("committee_member", text)
-    before = running.children()
     running.call("kill")
-    running.until(lambda: not any(process.is_running() for process in before))
+    running.until(lambda: not running.bot_processes())
     running.call("say", phone="committee_member", text=last)
     running.call("start")
     running.until(lambda: running.call("state")["bot"]["state"] == "running", 40)
+    running.until(lambda: running.mine("committee_member")[-1]["state"] in {"done", "failed"})
+    if running.mine("committee_member")[-1]["state"] == "failed":  # a slow machine: the platform had given up
+        running.says("committee_member", last)
     running.until(lambda: running.pushes("advisor"), 40)
 
     assert running.screen("committee_member")[-1]["side"] == "bot"
@@ -134,22 +151,21 @@ def test_a_week_passes_between_the_phones_and_the_bot_survives_a_power_cut(runni
 
 
 def test_it_ends_when_it_is_told_to_and_leaves_nothing(running: RunningDemo) -> None:
-    children = running.children()
-    assert children
+    assert running.bot_processes()
 
     running.process.send_signal(signal.SIGTERM)
 
     assert running.process.wait(20) == 0
-    running.until(lambda: not any(process.is_running() for process in children))
+    running.until(lambda: not running.bot_processes())
     assert not running.home.exists()
 
 
 def test_its_bot_ends_with_it_even_when_it_is_killed(running: RunningDemo) -> None:
-    children = running.children()
+    assert running.bot_processes()
 
     running.process.kill()
 
-    running.until(lambda: not any(process.is_running() for process in children))
+    running.until(lambda: not running.bot_processes())
 
 
 @pytest.fixture
@@ -157,7 +173,8 @@ def page(running: RunningDemo) -> Iterator[Page]:
     """A browser in front of the demo; a word in its console fails the test."""
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
-        pytest.skip("NO BROWSER: install chromium to run the browser tests")
+        reason = "NO BROWSER: install chromium to run the browser tests"
+        (pytest.fail if os.environ.get("XINQIAO_BROWSER_REQUIRED") else pytest.skip)(reason)
     complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
