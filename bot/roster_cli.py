@@ -5,10 +5,10 @@ import time
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, Self
 
 import typer
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from bot.roster_import import BusyError, Imported, RosterRefusedError, TooManyEndingsError, View, import_roster
 from models.db import Database, connect, is_database_error
@@ -67,7 +67,9 @@ def import_(
     file: Annotated[Path, typer.Argument(help="The sheet: CSV or XLSX.")],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Also when more than a tenth of people or posts would end.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Also when more than a tenth of people or posts would end.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Import a sheet: all of it, or nothing and a list of what to mend."""

@@ -89,7 +89,7 @@ class Imported:
     totals: Totals
 
 
-def import_roster(  # noqa: PLR0913 — where, what, in whose words, who listens, how
+def import_roster(
     database: Database | None,
     path: Path,
     names: SchoolNames,
@@ -107,7 +107,9 @@ def import_roster(  # noqa: PLR0913 — where, what, in whose words, who listens
     if database is not None and not dry_run:
         finish_imports(database, view)
     with new_draft(names) as draft:
-        unknown = lay_out(draft, path, year=now.year, progress=lambda done, total: view.progress("reading", done, total))
+        unknown = lay_out(
+            draft, path, year=now.year, progress=lambda done, total: view.progress("reading", done, total)
+        )
         if unknown:
             view.unknown_headers(unknown)
         if database is not None:

@@ -42,7 +42,10 @@ FAREWELL = 5.0
 """Seconds that children have to end; systemd and the sandbox wait longer than that."""
 
 REFUSED = 2
-"""A child's exit status that another start would not change: its settings are wrong, and it has said so."""
+"""A child's exit status that another start would not change: its settings are wrong, and it has said so.
+
+It ends a tree that has only just begun; later the others go on, and somebody mends it while they do.
+"""
 
 
 def run_tree(settings: "Settings") -> NoReturn:
@@ -154,15 +157,16 @@ class Tree:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._stop)
-        status = 0
-        while not self._stopping and status != REFUSED:
+        began = time.monotonic()
+        while not self._stopping:
             statuses = [child.look() for child in self._children]
-            status = REFUSED if REFUSED in statuses else 0
-            if not self._stopping and status != REFUSED:
-                select.select([ear], [], [], self._next_look())
-                self._drain(ear)
+            if REFUSED in statuses and time.monotonic() - began < SETTLED:
+                self._end()
+                return REFUSED
+            select.select([ear], [], [], self._next_look())
+            self._drain(ear)
         self._end()
-        return status
+        return 0
 
     def _next_look(self) -> float:
         """Seconds until a child is to be started again; a death wakes us by itself."""

@@ -22,6 +22,7 @@ from models import (
     concern,
     contact,
     inbox,
+    link,
     outbox,
     person,
     post,
@@ -36,7 +37,23 @@ from models.roster import table as roster
 if TYPE_CHECKING:
     from alembic.config import Config
 
-TABLES = (alert, audit, binding, check_value, checkin, concern, contact, inbox, outbox, person, post, roster, round, talk, unit)
+TABLES = (
+    alert,
+    audit,
+    binding,
+    check_value,
+    checkin,
+    concern,
+    contact,
+    inbox,
+    outbox,
+    person,
+    post,
+    roster,
+    round,
+    talk,
+    unit,
+)
 """Every module that owns a table; importing them completes the metadata."""
 
 METADATA = SQLModel.metadata

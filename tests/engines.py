@@ -92,7 +92,9 @@ def _server() -> str:
     As root the package adds a system user for it and lets everybody look into the folders above its data: they are its own.
     """
     folder = Path(tempfile.mkdtemp(prefix="xinqiao-pg-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # before the package's own: the last one in is the first out
+    atexit.register(
+        shutil.rmtree, folder, ignore_errors=True
+    )  # before the package's own: the last one in is the first out
     strange = os.environ.get("XDG_RUNTIME_DIR") is None
     if strange:
         os.environ["XDG_RUNTIME_DIR"] = str(folder)  # the package keeps a lock file there, and warns without one

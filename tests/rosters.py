@@ -31,7 +31,12 @@ def college(name: str, *, students: int = 30) -> list[dict[str, Any]]:
     rows = []
     for n in range(students):
         role = "心理委员" if n in {0, 1} else "宿舍信息员" if n in {2, 3, 4} else ""
-        cells = {"college": name, "class": f"{name[:2]}260{n % 2 + 1}", "dorm": f"{name[:2]}楼{n % 3 + 101}", "role": role}
+        cells = {
+            "college": name,
+            "class": f"{name[:2]}260{n % 2 + 1}",
+            "dorm": f"{name[:2]}楼{n % 3 + 101}",
+            "role": role,
+        }
         rows.append(student(f"{name[:1]}{n:03d}", **cells))
     scope = f"{name[:2]}2601;{name[:2]}2602"
     rows += [staff(f"{name[:1]}T{n}", college=name, role="辅导员", scope=scope) for n in range(8)]

@@ -67,13 +67,12 @@ class Doorbell:
                 self._thread.start()
 
     def _serve(self) -> None:
-        jobs: Queue | None = None
+        jobs = open_queue(self._url)  # connects to nothing yet; loads RQ now rather than in the middle of the first turn
         while True:
             asked = {self._pending.get()}
             while not self._pending.empty():
                 asked.add(self._pending.get())
             try:
-                jobs = jobs or open_queue(self._url)
                 _enqueue(jobs, asked)
             except Exception:
                 if _seldom.may("bell"):
@@ -82,7 +81,7 @@ class Doorbell:
 
 def open_queue(url: str) -> "Queue":
     """The queue `push`: JSON only, patience of a second, one more try where a connection had died."""
-    # RQ and Redis are imported by the process that rings first, not by all that could.
+    # Whoever only wants to name a job does not load RQ.
     from redis import Redis  # noqa: PLC0415
     from redis.backoff import NoBackoff  # noqa: PLC0415
     from redis.retry import Retry  # noqa: PLC0415

@@ -83,6 +83,11 @@ class PushWorker(SimpleWorker):
     def handle_exception(self, job: QueuedJob, *exc_info: Any) -> None:
         log.error("a job failed", exc_info=exc_info)
 
+    @override
+    def handle_job_failure(self, job: QueuedJob, queue: Queue, *_: Any, **details: Any) -> None:
+        """Keep no traceback in Redis: a database's error quotes the row."""
+        super().handle_job_failure(job, queue, **(details | {"exc_string": ""}))
+
 
 def run_worker(url: str) -> None:
     """Work until SIGTERM or SIGINT."""

@@ -43,6 +43,7 @@ BEFORE = timedelta(minutes=1)
 GREETING = 6.0
 FIRST_START = "bound"
 AT_ONCE = 4
+LAST_WORD = 500
 
 
 def run_demo(port: int | None = None, folder: Path | None = None) -> None:
@@ -114,7 +115,7 @@ class Demo:
         self._supervisor.start()
         try:
             if not self._supervisor.wait_ready():
-                raise SettingsError(f"the bot did not start; its own words are in {self._log}")
+                raise SettingsError(f"the bot did not start; its last word was: {_last_line(self._log)}")
             self._arrive()
             sys.stdout.write(f"心桥演示已经开好，请在浏览器里打开 {self._address}/sandbox/ （按 Ctrl+C 结束）\n")
             sys.stdout.flush()
@@ -169,6 +170,11 @@ class Demo:
         end = time.monotonic() + GREETING
         while time.monotonic() < end and self._sandbox.hands.busy:
             time.sleep(0.02)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1][:LAST_WORD] if lines else "(none)"
 
 
 def _opening(now: datetime) -> datetime:

@@ -105,7 +105,7 @@ def class_checkin(talk: Talk) -> Dialogue:
     answers: dict[str, Any] = {}
     answers |= yield from _areas()
     answers |= yield from _count(start)
-    answers |= yield from _people(talk)
+    answers |= yield from _people(talk, unit_id)
     while (yield from ask(REVIEW, summary=_summary(talk, answers))) is Review.CHANGE:
         part = yield from ask(PART)
         if part is Part.AREAS:
@@ -113,7 +113,7 @@ def class_checkin(talk: Talk) -> Dialogue:
         elif part is Part.COUNT:
             answers |= yield from _count(start)
         else:
-            answers |= yield from _people(talk)
+            answers |= yield from _people(talk, unit_id)
     receipt = yield from once(
         "submit",
         lambda: submit(
@@ -127,9 +127,11 @@ def class_checkin(talk: Talk) -> Dialogue:
             now=talk.now,
         ),
     )
-    done = "class_checkin.done_question" if answers.get("question") else "class_checkin.done"
+    done = "done_question" if answers["question"] else "done_people" if answers["concerns"] else "done"
+    if not receipt["reached"]:
+        done = "done_later"
     within = talk.policy.checkin.question_answered_within
-    return talk.say(done, told=talk.teachers(receipt["told"]), at=talk.now, within=within)
+    return talk.say(f"class_checkin.{done}", told=talk.teachers(receipt["told"]), at=talk.now, within=within)
 
 
 def _which_class(talk: Talk) -> Any:
@@ -185,13 +187,13 @@ def _count(start: dict[str, Any]) -> Any:
     return {"members": members, "on_leave": leave}
 
 
-def _people(talk: Talk) -> Any:
+def _people(talk: Talk, unit_id: int) -> Any:
     who = yield from ask(WHO)
     answers: dict[str, Any] = {"concerns": [], "question": None}
     if who is Who.ASK_TEACHER:
         yield from tell(
             "class_checkin.will_answer",
-            told=(yield from remember("teachers", lambda: _teachers(talk))),
+            told=(yield from remember("teachers", lambda: _teachers(talk, unit_id))),
             within=talk.policy.checkin.question_answered_within,
         )
         answers["question"] = yield from ask(QUESTION)
@@ -202,8 +204,7 @@ def _people(talk: Talk) -> Any:
     return answers
 
 
-def _teachers(talk: Talk) -> list[str]:
-    unit_id = own_units(talk.actor, Role.COMMITTEE_MEMBER)[0]
+def _teachers(talk: Talk, unit_id: int) -> list[str]:
     return talk.teachers([person.name for person in first_to_tell(talk.session, unit_id)])
 
 

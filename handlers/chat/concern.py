@@ -93,15 +93,16 @@ def concern(talk: Talk) -> Dialogue:
     """Something on one's mind, on any day: about somebody, or about oneself."""
     if (yield from ask(ABOUT)) is About.MYSELF:
         alert_id = yield from once("alert", lambda: _alert_about_oneself(talk), undo=not_about_oneself)
-        return (yield from for_oneself(talk, alert_id, called=False))
+        return (yield from for_oneself(talk, alert_id))
     answers = yield from concerning(talk)
     named = answers["subject"]["typed"] or (
         yield from remember("name", lambda: talk.session.get_one(Person, answers["subject"]["person_id"]).name)
     )
     if (yield from ask(REVIEW, name=named)) is Review.DROP:
-        return talk.say("concern.dropped")
+        called = answers["attention"] == Attention.CRISIS
+        return talk.say("concern.dropped_but_called" if called else "concern.dropped")
     receipt = yield from once("send", lambda: send_concern(talk.session, talk.actor, answers, now=talk.now))
-    return talk.say("concern.done", told=talk.teachers(receipt["told"]))
+    return talk.say("concern.done" if receipt["reached"] else "concern.done_later", told=talk.teachers(receipt["told"]))
 
 
 def _alert_about_oneself(talk: Talk) -> int:

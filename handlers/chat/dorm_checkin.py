@@ -81,9 +81,12 @@ def dorm_checkin(talk: Talk) -> Dialogue:
             now=talk.now,
         ),
     )
-    if receipt["waiting"]:
-        return talk.say("dorm_checkin.done_told", told=talk.teachers(receipt["told"]))
-    return talk.say("dorm_checkin.done")
+    if not receipt["waiting"]:
+        return talk.say("dorm_checkin.done")
+    if answers.get("how_soon") == HowSoon.NOW:  # people were called, and what to do was said, a moment ago
+        return talk.say("dorm_checkin.done_now", told=talk.teachers(receipt["told"]))
+    done = "dorm_checkin.done_told" if receipt["reached"] else "dorm_checkin.done_later"
+    return talk.say(done, told=talk.teachers(receipt["told"]))
 
 
 def _which_room(talk: Talk) -> Any:

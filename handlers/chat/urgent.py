@@ -68,7 +68,7 @@ REACH = FreeText("urgent.reach", media=True)
 
 
 @undoes
-def ask_again(session: Session, actor: Actor, result: Any, *, now: datetime) -> None:
+def ask_again(session: Session, _actor: Actor, result: Any, *, now: datetime) -> None:
     """「返回」: the question is open once more, and so is its clock. The alert stands."""
     alert.ask_again(session, int(result["alert"]), until=now + timedelta(seconds=float(result["patience"])))
 

@@ -35,7 +35,9 @@ def bind_accounts(session: Session, wanted: Mapping[str, int], *, now: datetime)
     wrong = [row.id for row in found if row.person_id is not None and wanted.get(row.address) != row.person_id]
     if wrong:
         connection.execute(sa.update(_contact).where(_contact.c.id.in_(wrong)).values(person_id=None, bound_at=None))
-        connection.execute(sa.update(_talk).where(_talk.c.contact_id.in_(wrong)).values(log=None, failures=0, dropped=None))
+        connection.execute(
+            sa.update(_talk).where(_talk.c.contact_id.in_(wrong)).values(log=None, failures=0, dropped=None)
+        )
     new = [row for row in found if row.address in wanted and wanted[row.address] != row.person_id]
     if new:
         one = sa.update(_contact).where(_contact.c.id == sa.bindparam("of"))

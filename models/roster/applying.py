@@ -53,7 +53,9 @@ class Applied:
 def begin(session: Session, *, now: datetime, machine: datetime) -> int:
     """A new import's number. One that was still being staged, dead or alive, is given up: it had touched nothing."""
     session.connection().execute(
-        sa.update(RosterImport).where(col(RosterImport.state) == ImportState.STAGING).values(state=ImportState.ABANDONED)
+        sa.update(RosterImport)
+        .where(col(RosterImport.state) == ImportState.STAGING)
+        .values(state=ImportState.ABANDONED)
     )
     it = RosterImport(state=ImportState.STAGING, at=now, touched_at=machine)
     session.add(it)
@@ -72,7 +74,10 @@ def stage(session: Session, import_id: int, steps: Iterator[tuple[str, str]], *,
     while rows := list(islice(steps, _AT_ONCE)):
         session.connection().execute(
             sa.insert(_step),
-            [{"import_id": import_id, "seq": seq + n, "kind": kind, "body": body} for n, (kind, body) in enumerate(rows, 1)],
+            [
+                {"import_id": import_id, "seq": seq + n, "kind": kind, "body": body}
+                for n, (kind, body) in enumerate(rows, 1)
+            ],
         )
         seq += len(rows)
         if time.monotonic() > until:
@@ -150,7 +155,9 @@ def resume_import(session: Session, *, now: datetime, machine: datetime) -> Appl
 
 def sweep_abandoned(session: Session, *, machine: datetime) -> bool:
     """Give up imports that nobody stages any more and delete some of what they had staged; whether there was anything."""
-    stale = (col(RosterImport.state) == ImportState.STAGING) & (col(RosterImport.touched_at) < machine - ABANDONED_AFTER)
+    stale = (col(RosterImport.state) == ImportState.STAGING) & (
+        col(RosterImport.touched_at) < machine - ABANDONED_AFTER
+    )
     session.connection().execute(sa.update(RosterImport).where(stale).values(state=ImportState.ABANDONED))
     left = (
         sa.select(_step.c.import_id, _step.c.seq)
@@ -161,7 +168,9 @@ def sweep_abandoned(session: Session, *, machine: datetime) -> bool:
     rows = session.connection().execute(left).all()
     if rows:
         gone = (_step.c.import_id == sa.bindparam("of")) & (_step.c.seq == sa.bindparam("at"))
-        session.connection().execute(sa.delete(_step).where(gone), [{"of": row.import_id, "at": row.seq} for row in rows])
+        session.connection().execute(
+            sa.delete(_step).where(gone), [{"of": row.import_id, "at": row.seq} for row in rows]
+        )
     return bool(rows)
 
 

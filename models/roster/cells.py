@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
@@ -40,7 +39,7 @@ class Cleaner:
         self._kinds = names.read_kinds()
         self._roles = names.read_roles()
         self._year = year
-        self._clean: Mapping[Column, Callable[[str], str]] = {
+        self._clean = {
             Column.NUMBER: self._number,
             Column.NAME: self._name,
             Column.KIND: self._kind,

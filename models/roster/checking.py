@@ -68,7 +68,9 @@ def _by_number(draft: Draft) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 def _collect_units(draft: Draft) -> None:
     """Every unit that the sheet names as somebody's own place; the spelling that comes first stays."""
     units = draft.units
-    for (college,) in draft.db.execute("SELECT college FROM row WHERE college <> '' GROUP BY college ORDER BY min(line)"):
+    for (college,) in draft.db.execute(
+        "SELECT college FROM row WHERE college <> '' GROUP BY college ORDER BY min(line)"
+    ):
         units.add(Level.COLLEGE, college)
     classes = "SELECT college, class FROM row WHERE class <> '' GROUP BY college, class ORDER BY min(line)"
     for college, name in draft.db.execute(classes).fetchall():

@@ -98,7 +98,9 @@ def _take_people(draft: Draft, session: Session, keys: dict[int | None, str]) ->
     person, contact = _table(Person), _table(Contact)
     bound = (contact.c.person_id == person.c.id) & (contact.c.channel == Channel.WECOM)
     columns = ("id", "number", "name", "kind", "college_id", "class_id", "dorm_id", "phone", "birth_year", "ended_at")
-    statement = sa.select(*[person.c[name] for name in columns], contact.c.address).select_from(person.outerjoin(contact, bound))
+    statement = sa.select(*[person.c[name] for name in columns], contact.c.address).select_from(
+        person.outerjoin(contact, bound)
+    )
     draft.db.executemany(
         "INSERT INTO old_person VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (

@@ -60,7 +60,9 @@ class Draft:
         self.base: int | None = None  # the last import that had been decided when the database was read
         # No journal, no waiting for the disk: it is thrown away whatever happens.
         self.db = sqlite3.connect("", isolation_level=None)
-        self.db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000; BEGIN;" + _TABLES)
+        self.db.executescript(
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000; BEGIN;" + _TABLES
+        )
 
     def has(self, *columns: Column) -> bool:
         """Whether the sheet has one of these columns; what it does not have it does not change."""
@@ -74,7 +76,14 @@ class Draft:
         self.flaws += 1
         self.db.execute(
             "INSERT INTO problem VALUES (?, ?, ?, ?, ?, ?)",
-            (line, head.at if head else -1, place, header, f"roster.problem.{key}", json.dumps(values, ensure_ascii=False)),
+            (
+                line,
+                head.at if head else -1,
+                place,
+                header,
+                f"roster.problem.{key}",
+                json.dumps(values, ensure_ascii=False),
+            ),
         )
 
     def problems(self) -> Iterator[Problem]:

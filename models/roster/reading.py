@@ -154,7 +154,9 @@ def _open_csv(path: Path, names: SchoolNames) -> Iterator[Iterator[tuple[int, Se
         file.seek(0)
 
         def headers_found(delimiter: str) -> int:
-            return max((sum(fold(each) in known for each in row) for row in csv.reader(start, delimiter=delimiter)), default=0)
+            return max(
+                (sum(fold(each) in known for each in row) for row in csv.reader(start, delimiter=delimiter)), default=0
+            )
 
         yield _csv_rows(csv.reader(file, delimiter=max(",\t;", key=headers_found), strict=True))
 

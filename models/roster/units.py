@@ -69,7 +69,8 @@ class Units:
         """The keys of the units that have to be made, each after the one it belongs to."""
         order = list(Level)
         return sorted(
-            (key for key, it in self.places.items() if it.id is None), key=lambda key: order.index(self.places[key].level)
+            (key for key, it in self.places.items() if it.id is None),
+            key=lambda key: order.index(self.places[key].level),
         )
 
 

@@ -15,7 +15,7 @@ from models.contact import Contact
 from models.db import Database
 from models.person import Kind, Person
 from models.post import Post, Role
-from models.roster import SchoolNames
+from models.roster import SchoolNames, Totals
 from models.talk import TalkLog, meet
 from models.unit import Level, Unit
 from tests.rosters import HEADERS, NAMES, Row, college, roster, staff, student, table, write_csv, write_xlsx
@@ -77,7 +77,13 @@ def everything(database: Database) -> dict[str, list[Any]]:
 
 
 def test_units_come_from_college_class_and_dorm(database: Database, imports: Import) -> None:
-    imports([student("1"), student("2", **{"class": "计科2602"}), student("3", college="外国语学院", **{"class": "英语2601"})])
+    imports(
+        [
+            student("1"),
+            student("2", **{"class": "计科2602"}),
+            student("3", college="外国语学院", **{"class": "英语2601"}),
+        ]
+    )
 
     assert units(database) == {
         ("school", "示例大学", None),
@@ -114,9 +120,15 @@ C, D, K, S = Level.COLLEGE, Level.DORM, Level.CLASS, Level.SCHOOL
         (student("9", role="宿舍信息员"), {(Role.DORM_OFFICER, D, "1-101")}),
         (student("9", role="心理委员", scope="计科2602"), {(Role.COMMITTEE_MEMBER, K, "计科2602")}),
         (staff("9", role="辅导员", college="计算机学院"), {(Role.ADVISOR, C, "计算机学院")}),
-        (staff("9", role="班主任", college="计算机学院", **{"class": "计科2601"}), {(Role.CLASS_TEACHER, K, "计科2601")}),
+        (
+            staff("9", role="班主任", college="计算机学院", **{"class": "计科2601"}),
+            {(Role.CLASS_TEACHER, K, "计科2601")},
+        ),
         (staff("9", role="班主任", **{"class": "计科2601"}), {(Role.CLASS_TEACHER, K, "计科2601")}),
-        (staff("9", role="辅导员", scope="计科2601；计科2602"), {(Role.ADVISOR, K, "计科2601"), (Role.ADVISOR, K, "计科2602")}),
+        (
+            staff("9", role="辅导员", scope="计科2601；计科2602"),
+            {(Role.ADVISOR, K, "计科2601"), (Role.ADVISOR, K, "计科2602")},
+        ),
         (staff("9", role="辅导员", scope="外国语学院/基础班"), {(Role.ADVISOR, K, "基础班")}),
         (staff("9", role="辅导员", college="外国语学院", scope="基础班"), {(Role.ADVISOR, K, "基础班")}),
         (staff("9", role="站长", college="计算机学院"), {(Role.STATION_HEAD, C, "计算机学院")}),
@@ -162,23 +174,34 @@ def test_a_person_with_several_rows_holds_several_posts(database: Database, impo
 def test_a_class_is_found_by_what_other_rows_and_the_database_say_of_it(database: Database, imports: Import) -> None:
     imports([student("1")])
 
-    imports([student("1"), student("2", college=""), student("3", college="", **{"class": "外国语学院/英语2601"})], agreed=True)
+    imports(
+        [student("1"), student("2", college=""), student("3", college="", **{"class": "外国语学院/英语2601"})],
+        agreed=True,
+    )
 
     assert person(database, "2").class_id == person(database, "1").class_id
     assert ("class", "英语2601", "外国语学院") in units(database)
 
 
 def test_two_spellings_of_one_unit_are_one_unit(database: Database, imports: Import) -> None:
-    imports([student("1"), student("2", **{"class": "计科２６０１ "}), student("3", college=" 计算机 学院", dorm="１-101")])
+    imports(
+        [student("1"), student("2", **{"class": "计科２６０１ "}), student("3", college=" 计算机 学院", dorm="１-101")]
+    )
 
     assert len(units(database)) == 4
     assert len({person(database, number).class_id for number in "123"}) == 1
 
 
 def test_the_school_may_use_its_own_words(database: Database, tmp_path: Path) -> None:
-    names = SchoolNames("示例学校", ("学校", "校区", "班级", "寝室"), {Role.DORM_OFFICER: "安全员", Role.CENTRE: "心育中心"})
+    names = SchoolNames(
+        "示例学校", ("学校", "校区", "班级", "寝室"), {Role.DORM_OFFICER: "安全员", Role.CENTRE: "心育中心"}
+    )
     headers = ["工号", "姓名", "身份", "校区", "班级", "寝室", "角色"]
-    lines = [headers, ["1", "张三", "学生", "东校区", "一班", "101", "安全员"], ["T1", "李四", "教师", "", "", "", "心育中心"]]
+    lines = [
+        headers,
+        ["1", "张三", "学生", "东校区", "一班", "101", "安全员"],
+        ["T1", "李四", "教师", "", "", "", "心育中心"],
+    ]
 
     import_roster(database, write_csv(tmp_path / "own.csv", lines), names)
 
@@ -227,8 +250,7 @@ def test_a_second_import_changes_what_changed_and_nothing_else(database: Databas
     first = imports(college("计算机学院")).totals
     assert (first.people_added, first.posts_added, first.units_added) == (39, 22, 7)
 
-    again = imports(college("计算机学院")).totals
-    assert (again.people_added, again.people_changed, again.posts_added, again.posts_ended, again.units_added) == (0,) * 5
+    assert imports(college("计算机学院")).totals == Totals(people=39, posts=22)
 
     rows = college("计算机学院")
     rows[7] |= {"name": "新名字", "phone": "13900000007"}

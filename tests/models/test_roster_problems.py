@@ -84,7 +84,12 @@ def test_a_row_that_is_not_right(tmp_path: Path, row: Row, expected: tuple[str, 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     rows = [student("1", kind="?", phone="?"), GOOD, student("3", role="?"), staff("4", role="站长", scope="没有")]
 
-    assert refused(roster(tmp_path, rows)) == [(2, "C", "kind"), (2, "I", "phone"), (4, "G", "role"), (5, "H", "unknown_unit")]
+    assert refused(roster(tmp_path, rows)) == [
+        (2, "C", "kind"),
+        (2, "I", "phone"),
+        (4, "G", "role"),
+        (5, "H", "unknown_unit"),
+    ]
 
 
 def test_a_name_that_two_classes_bear_must_be_written_whole(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_conversation_is_put_away_after_a_day_and_its_name_is_kept(world: Worl
 def test_a_conversation_is_put_away_once_and_only_when_it_is_old(world: World) -> None:
     contact_id, now = meet(world, "student").actor.contact_id, world.now
     with db.unit_of_work() as session:
-        talk.keep(session, contact_id, OpenTalk('{"stack": [{"name": "booking"}]}', None, 0, None), now=now)
+        talk.keep(session, contact_id, OpenTalk(b'{"stack": [{"name": "booking"}]}', None, 0, None), now=now)
 
     with db.unit_of_work() as session:
         assert talk.put_away(session, before=now) == 0

@@ -113,6 +113,19 @@ def upgrade() -> None:
     op.create_index(op.f("ix_person_college_id"), "person", ["college_id"], unique=False)
     op.create_index(op.f("ix_person_dorm_id"), "person", ["dorm_id"], unique=False)
     op.create_table(
+        "link",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("token_digest", sa.String(), nullable=False),
+        sa.Column("person_id", sa.Integer(), nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("spent_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_link_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_link")),
+        sa.UniqueConstraint("token_digest", name=op.f("uq_link_token_digest")),
+    )
+    op.create_index(op.f("ix_link_expires_at"), "link", ["expires_at"], unique=False)
+    op.create_table(
         "roster_step",
         sa.Column("import_id", sa.Integer(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
@@ -150,7 +163,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_checkin")),
         sa.UniqueConstraint("round_id", "unit_id", name=op.f("uq_checkin_round_id_unit_id")),
     )
-    op.create_index(op.f("ix_checkin_unit_id"), "checkin", ["unit_id"], unique=False)
+    op.create_index("checkins_of_a_unit", "checkin", ["unit_id", "id"], unique=False)
     op.create_table(
         "contact",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -327,6 +340,7 @@ def downgrade() -> None:
     op.drop_table("checkin")
     op.drop_table("bind_code")
     op.drop_table("roster_step")
+    op.drop_table("link")
     op.drop_table("person")
     op.drop_table("unit")
     op.drop_table("round")
