@@ -2,16 +2,21 @@
 
 import gc
 import importlib
+import multiprocessing
 import os
+import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from models.errors import SettingsError
+from models.errors import CentreError, SettingsError
 from workers import leash
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from flask import Flask
 
     from bot.settings import Settings
@@ -47,7 +52,10 @@ def web_app() -> "Flask":
 
 
 def serve(app_target: str, host: str, port: int, threads: int) -> None:
-    """Serve `module:function`, a function without arguments that makes a WSGI application, until told to stop."""
+    """Serve `module:function`, a function without arguments that makes a WSGI application, until told to stop.
+
+    Raises: SettingsError when making it did.
+    """
     # Only this process needs granian.
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
     from granian.log import LogLevels  # noqa: PLC0415
@@ -71,19 +79,34 @@ def serve(app_target: str, host: str, port: int, threads: int) -> None:
     )
     gc.collect()
     gc.freeze()  # what is loaded by now stays shared with the process that answers: the collector does not touch it
-    server.serve(target_loader=_Loader(os.getpid()))
+    ear, mouth = multiprocessing.Pipe(duplex=False)
+    try:
+        server.serve(target_loader=_Loader(os.getpid(), mouth))
+    except SystemExit:
+        if ear.poll():
+            raise SettingsError(ear.recv()) from None
+        raise
 
 
 class _Loader:
-    """Makes the application in the process that answers, on the leash of the one that holds it."""
+    """Makes the application in the process that answers, on the leash of the one that holds it.
 
-    def __init__(self, parent: int) -> None:
+    A mistake in settings or sentences would be there at every new try: it is handed up, and ends both.
+    """
+
+    def __init__(self, parent: int, mouth: "Connection[str, str]") -> None:
         self._parent = parent
+        self._mouth = mouth
 
     def __call__(self, app_target: str) -> Callable[..., Any]:
         leash.hold(self._parent)
         module, _, name = app_target.partition(":")
-        app: Callable[..., Any] = getattr(importlib.import_module(module), name)()
+        try:
+            app: Callable[..., Any] = getattr(importlib.import_module(module), name)()
+        except CentreError as error:
+            self._mouth.send(str(error))
+            os.kill(self._parent, signal.SIGTERM)
+            sys.exit(1)
         return app
 
 

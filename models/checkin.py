@@ -12,13 +12,22 @@ import sqlalchemy as sa
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from models.audit import Fact, record
-from models.concern import ATTENTION_ORDER, PUSH_LASTS, Attention, Concern, ConcernKind, write_concern
+from models.concern import (
+    ATTENTION_ORDER,
+    PUSH_LASTS,
+    Attention,
+    Concern,
+    ConcernKind,
+    class_named,
+    tell_of_concern,
+    write_concern,
+)
 from models.db import Fixed, UTCDateTime, enum_column, utc
 from models.errors import NotFoundError, WrongStateError
 from models.outbox import PushKind, Urgency, plan
-from models.person import Kind, Person
+from models.person import Kind, Person, members
 from models.policy import CheckinPolicy
-from models.post import Post, Role, first_to_tell
+from models.post import Post, Role, Staff, first_to_tell
 from models.round import WEEK, Round, RoundKind, closes_at, current_round, last_round, latest_slot
 from models.seal import seal_json, unseal_json
 from models.talk import Actor
@@ -231,10 +240,13 @@ def submit(  # noqa: PLR0913 — one verb for both kinds: who, where, what, whic
 ) -> dict[str, Any]:
     """Send a check-in, or a correction of version `corrects` (0: the first); the teachers are told in the same breath.
 
-    Shape: `told` are the teachers' names, `waiting` how many things wait for them.
-    Raises: WrongStateError when the round closed, or another officer's version came first.
+    Shape: `told` are the teachers' names, `reached` whether any of them can be pushed to, `waiting` how many things wait for them.
+    Raises: NotFoundError when the unit is not the actor's (any more); WrongStateError when the round closed, or another
+        officer's version came first.
     """
     unit = place(session, unit_id)
+    if unit_id not in own_units(actor, _OFFICER[unit.level]):
+        raise NotFoundError
     if closes_at(session, policy, round_id) <= now:
         raise WrongStateError("checkin.closed")
     sent = find_sent(session, round_id, unit_id)
@@ -245,8 +257,12 @@ def submit(  # noqa: PLR0913 — one verb for both kinds: who, where, what, whic
     concerns = _write_concerns(session, actor, (checkin_id, version), unit, answers, now=now)
     fact = Fact.CHECKIN_CORRECTED if corrects else Fact.CHECKIN_SENT
     record(session, fact, actor.person, f"checkin:{checkin_id}", at=now, version=version, concerns=len(concerns))
-    told = _tell(session, actor, f"checkin:{checkin_id}@{version}", unit, concerns, now=now)
-    return {"told": told, "waiting": len(concerns)}
+    people = _tell(session, actor, f"checkin:{checkin_id}@{version}", unit, concerns, now=now)
+    reached = any(person.reached for person in people)
+    return {"told": [person.name for person in people], "reached": reached, "waiting": len(concerns)}
+
+
+_OFFICER = {Level.CLASS: Role.COMMITTEE_MEMBER, Level.DORM: Role.DORM_OFFICER}
 
 
 _COLUMNS = ("round_id", "unit_id", "version", "author_id", "sent_at", "state", "share", "members", "on_leave")
@@ -305,31 +321,43 @@ def _write_concerns(  # noqa: PLR0913 — as above
     if answers.get("question"):
         found.append((ConcernKind.QUESTION, {"facts": answers["question"]}))
     if answers["state"] == DormState.THING:
-        found.append((ConcernKind.DORM, {"topic": answers["topic"], "facts": answers["facts"], "dorm": unit.name}))
-    class_id = _class_told(actor, unit)
-    return [write_concern(session, actor, kind, each, class_id=class_id, now=now, checkin=checkin) for kind, each in found]
+        said = {key: answers[key] for key in ("topic", "facts", "how_soon")}
+        found.append((ConcernKind.DORM, said | {"dorm": unit.name}))
+    written = []
+    for kind, each in found:
+        class_id = class_named(session, each) or _class_told(session, actor, unit)
+        written.append(write_concern(session, actor, kind, each, class_id=class_id, now=now, checkin=checkin))
+    return written
 
 
-def _class_told(actor: Actor, unit: Place) -> int:
-    """Whose teachers hear of it: the class's own, for a room those of its officer's class."""
+def _class_told(session: Session, actor: Actor, unit: Place) -> int:
+    """Whose teachers hear of it: the class's own; for a room those of its officer's class, else of the class that lives there."""
     class_id = unit.id if unit.level is Level.CLASS else actor.class_id
+    if class_id is None:
+        class_id = next((person.class_id for person in members(session, unit.id) if person.class_id is not None), None)
     if class_id is None:
         raise NotFoundError
     return class_id
 
 
-def _tell(  # noqa: PLR0913 — as above
+def _tell(
     session: Session, actor: Actor, fact: str, unit: Place, concerns: list[Concern], *, now: datetime
-) -> list[str]:
-    people = first_to_tell(session, _class_told(actor, unit))
+) -> list[Staff]:
+    """The class's own teachers hear of the check-in; those of another class, of the concern about their student."""
+    class_id = _class_told(session, actor, unit)
+    people = first_to_tell(session, class_id)
+    own = [concern for concern in concerns if concern.class_id == class_id]
     # A calm room is counted in the class's own check-in; only what waits to be seen is worth a teacher's attention.
-    if unit.level is Level.CLASS or concerns:
-        urgency = Urgency.IMPORTANT if concerns else Urgency.ROUTINE
-        data = {"unit": unit.name, "waiting": len(concerns)}
+    if unit.level is Level.CLASS or own:
+        urgency = Urgency.IMPORTANT if own else Urgency.ROUTINE
+        data = {"unit": unit.name, "waiting": len(own)}
         for person in people:
             kind = PushKind.CHECKIN_CAME
             plan(session, fact, kind, person.id, urgency=urgency, now=now, lasts=PUSH_LASTS, **data)
-    return [person.name for person in people]
+    for concern in concerns:
+        if concern.class_id != class_id:
+            people += [person for person in tell_of_concern(session, concern, now=now) if person not in people]
+    return people
 
 
 def highest(concerns: list[Concern]) -> Attention | None:

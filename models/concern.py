@@ -14,7 +14,7 @@ from models.audit import Fact, record
 from models.db import UTCDateTime, enum_column
 from models.outbox import PushKind, Urgency, plan
 from models.person import Person
-from models.post import first_to_tell
+from models.post import Staff, first_to_tell
 from models.seal import seal_json, unseal_json
 from models.talk import Actor
 from models.unit import Unit
@@ -59,12 +59,14 @@ class Concern(SQLModel, table=True):
 
 def class_of(session: Session, actor: Actor, answers: dict[str, Any]) -> int | None:
     """Whose teachers hear of it: those of the student named, else the writer's; None when neither has a class."""
+    return class_named(session, answers) or actor.class_id or next((post.unit_id for post in actor.posts), None)
+
+
+def class_named(session: Session, answers: dict[str, Any]) -> int | None:
+    """The class of the student named; None when nobody on the roster is."""
     subject_id = (answers.get("subject") or {}).get("person_id")
-    if subject_id is not None:
-        subject = session.get(Person, subject_id)
-        if subject is not None and subject.class_id is not None:
-            return subject.class_id
-    return actor.class_id or next((post.unit_id for post in actor.posts), None)
+    subject = session.get(Person, subject_id) if subject_id is not None else None
+    return subject.class_id if subject is not None else None
 
 
 def write_concern(  # noqa: PLR0913 — a concern is who wrote what, where, when
@@ -105,18 +107,19 @@ def body_of(it: Concern) -> dict[str, Any]:
 def send_concern(session: Session, actor: Actor, answers: dict[str, Any], *, now: datetime) -> dict[str, Any]:
     """「有事」: keep a concern and tell the teachers at once.
 
-    Shape: `told` lists the staff who get a push, by name.
+    Shape: `told` lists the staff who get a push, by name; `reached` whether it can arrive.
     """
     class_id = class_of(session, actor, answers)
     if class_id is None:  # a writer without a class and nobody named: the whole school's teachers, so the centre
         class_id = session.exec(select(Unit).where(col(Unit.parent_id).is_(None))).one().id or 0
     it = write_concern(session, actor, ConcernKind.PERSON, answers, class_id=class_id, now=now)
-    return {"told": tell_of_concern(session, it, now=now)}
+    people = tell_of_concern(session, it, now=now)
+    return {"told": [person.name for person in people], "reached": any(person.reached for person in people)}
 
 
-def tell_of_concern(session: Session, it: Concern, *, now: datetime) -> list[str]:
-    """Push that something waits, without a word of it; returns the staff's names."""
-    people = first_to_tell(session, it.class_id)
+def tell_of_concern(session: Session, it: Concern, *, now: datetime) -> list[Staff]:
+    """Push that something waits, without a word of it; returns the staff."""
+    people = first_to_tell(session, it.class_id, but=it.writer_id)
     unit = session.get_one(Unit, it.class_id)
     for person in people:
         plan(
@@ -129,4 +132,4 @@ def tell_of_concern(session: Session, it: Concern, *, now: datetime) -> list[str
             lasts=PUSH_LASTS,
             unit=unit.name,
         )
-    return [person.name for person in people]
+    return people

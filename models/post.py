@@ -107,10 +107,11 @@ def reachable(session: Session, people: Sequence[Person]) -> list[Person]:
 
 @dataclass(frozen=True, slots=True)
 class Staff:
-    """Somebody to tell."""
+    """Somebody to tell; `reached` when an account of theirs takes pushes."""
 
     id: int
     name: str
+    reached: bool
 
 
 def _of_the_line() -> sa.Select[Any]:
@@ -133,14 +134,14 @@ _TIERS = (ADVISORS, (Role.STATION_HEAD,), CENTRE_LEADS)
 _LINE = Fixed(_of_the_line)
 
 
-def first_to_tell(session: Session, class_id: int) -> list[Staff]:
+def first_to_tell(session: Session, class_id: int, *, but: int | None = None) -> list[Staff]:
     """Who hears of a class: its advisors; none reachable: the station head; else the centre. By number, nobody twice.
 
     Shape: [] only when the school has nobody at all. When nobody is reachable, the first tier that has people, so that the
-    push stands there and can be seen not to arrive.
+    push stands there and can be seen not to arrive. `but` is who tells it: nobody is told their own words.
     """
-    rows = _LINE.all(session, unit_id=class_id)
+    rows = [row for row in _LINE.all(session, unit_id=class_id) if row[0] != but]
     tiers = [[row for row in rows if row[2] in {role.value for role in tier}] for tier in _TIERS]
     ready = next((found for tier in tiers if (found := [row for row in tier if row[3]])), None)
     people = ready or next((tier for tier in tiers if tier), [])
-    return list({row[0]: Staff(row[0], row[1]) for row in people}.values())
+    return list({row[0]: Staff(row[0], row[1], bool(row[3])) for row in people}.values())

@@ -67,7 +67,8 @@ class Doorbell:
                 self._thread.start()
 
     def _serve(self) -> None:
-        jobs = open_queue(self._url)  # connects to nothing yet; loads RQ now rather than in the middle of the first turn
+        # Connects to nothing yet, but loads RQ now rather than in the middle of the first turn.
+        jobs = open_queue(self._url)
         while True:
             asked = {self._pending.get()}
             while not self._pending.empty():

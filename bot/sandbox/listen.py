@@ -41,7 +41,7 @@ def free_port(wanted: int = 0) -> int:
 
 def make_listener(app: Flask, port: int = 0) -> BaseWSGIServer:
     """A server bound to the loopback, not yet serving; 0 takes a free port."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     server = make_server(LOOPBACK, port, app, threaded=True, request_handler=_KeepAlive)
     server.daemon_threads = True  # type: ignore[attr-defined]  # threaded=True makes a ThreadingMixIn
     return server

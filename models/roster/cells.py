@@ -3,9 +3,12 @@
 import re
 import unicodedata
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.roster.columns import Column, SchoolNames, fold, trim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 LONGEST_NAME = 50
 LONGEST_NUMBER = 32
@@ -39,7 +42,7 @@ class Cleaner:
         self._kinds = names.read_kinds()
         self._roles = names.read_roles()
         self._year = year
-        self._clean = {
+        self._clean: Mapping[Column, Callable[[str], str]] = {
             Column.NUMBER: self._number,
             Column.NAME: self._name,
             Column.KIND: self._kind,

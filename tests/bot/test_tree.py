@@ -37,7 +37,9 @@ pathlib.Path({folder!r}, "pids").open("a").write(f"{{__import__('os').getpid()}}
 time.sleep(100)
 """
 
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(100)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(100)"
+)
 
 
 def soon(true: Callable[[], object], seconds: float = 10) -> bool:

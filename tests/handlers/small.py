@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlmodel import Session
+from sqlmodel import Session, col
 
 from handlers.chat.urgent import urgent
 from handlers.dialogue.conversation import Conversation, Registry
@@ -19,12 +19,11 @@ from handlers.dialogue.router import Router, Stack
 from handlers.words.catalogue import Words
 from models import clock, db
 from models.channel import Channel
+from models.contact import Contact
 from models.db import savepoint
+from models.person import Kind, Person
 from models.policy import Policy
 from models.talk import Met, OpenTalk, keep, meet
-
-WAY_OUT = "回复「取消」"
-SORRY = "刚才出了点问题"
 
 
 class Colour(StrEnum):
@@ -103,9 +102,15 @@ class Chat:
     address: str = "small"
 
     def __post_init__(self) -> None:
-        """The table that small conversations write to."""
+        """The account's person, and the table that small conversations write to."""
         with db.unit_of_work() as session:
             notes.create(session.connection(), checkfirst=True)
+            if self._met(session).actor.person_id is None:
+                it = Person(number=self.address, name="何小雨", kind=Kind.STUDENT)
+                session.add(it)
+                session.flush()
+                contact = session.scalars(sa.select(Contact).where(col(Contact.address) == self.address)).one()
+                contact.person_id = it.id
 
     def release(self, *conversations: Conversation) -> None:
         """The next message meets other scripts."""
@@ -174,11 +179,7 @@ class Chat:
             yield session, self._met(session)
 
     def _met(self, session: Session) -> Met:
-        met = meet(session, Channel.OFFICIAL_ACCOUNT, self.address)
-        # A small conversation asks for nobody in particular, but only somebody who is bound gets in.
-        met.actor.person_id, met.actor.name = 1, "何小雨"
-        met.actor.posts = []
-        return met
+        return meet(session, Channel.OFFICIAL_ACCOUNT, self.address)
 
 
 def frames_of(talk: OpenTalk) -> list[dict[str, Any]]:

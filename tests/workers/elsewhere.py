@@ -15,6 +15,7 @@ from tests.world import AGENT_ID, APP_ID, CORP_ID
 from workers import delivery
 from workers.attempt import Equipment
 from workers.senders.official_account import OfficialAccountSender
+from workers.senders.parcel import Sender
 from workers.senders.tokens import SharedTokens
 from workers.senders.wecom import WeComSender
 
@@ -38,7 +39,7 @@ def main(url: str, address: str, redis_url: str, now: str) -> None:
     work = WeComSender(
         corp_id=CORP_ID, agent_id=AGENT_ID, secret=SECRETS[Channel.WECOM], api_base=address, shared=shared
     )
-    senders = {Channel.OFFICIAL_ACCOUNT: official, Channel.WECOM: work}
+    senders: dict[Channel, Sender] = {Channel.OFFICIAL_ACCOUNT: official, Channel.WECOM: work}
     delivery.equip(Equipment(senders, Words(ZONE, {})))
 
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -36,9 +37,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 
 def new_platform() -> Platform:
     """Both platforms, with the accounts that the tests' settings name."""
-    account = Account(
-        APP_ID, SECRETS[Channel.OFFICIAL_ACCOUNT], templates={TEMPLATE: Template("事项提醒", KEYWORDS)}
-    )
+    account = Account(APP_ID, SECRETS[Channel.OFFICIAL_ACCOUNT], templates={TEMPLATE: Template("事项提醒", KEYWORDS)})
     return Platform(account, Corp(CORP_ID, SECRETS[Channel.WECOM], AGENT_ID))
 
 
@@ -103,7 +102,7 @@ class Office:
         urgency: Urgency = Urgency.ROUTINE,
         lasts: timedelta = timedelta(days=1),
         fact: str = "test:1",
-        **data: object,
+        **data: Any,
     ) -> int:
         """One row that is due now."""
         if kind in {PushKind.CONCERN_CAME, PushKind.ALERT}:

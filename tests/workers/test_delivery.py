@@ -123,7 +123,9 @@ def test_without_window_and_template_the_row_is_loudly_unreachable(
 
     row = office.row(push_id)
     assert (row.state, row.reason) == (PushState.EXHAUSTED, Reason.UNREACHABLE)
-    assert [record.levelno for record in caplog.records if "could not be delivered" in record.message] == [logging.ERROR]
+    assert [record.levelno for record in caplog.records if "could not be delivered" in record.message] == [
+        logging.ERROR
+    ]
 
 
 def test_who_has_no_account_is_unreachable(office: Office) -> None:
@@ -206,7 +208,9 @@ def test_a_lost_answer_is_tried_again_where_the_platform_knows_repeats(office: O
 
     assert {office.row(push_id).state for push_id in rows} == {PushState.ACCEPTED}
     assert len(office.arrived()) == 2
-    assert [row["outcome"] for row in office.platform.log if not row["delivered"] and row["recipient"]] == ["duplicate"] * 2
+    assert [row["outcome"] for row in office.platform.log if not row["delivered"] and row["recipient"]] == [
+        "duplicate"
+    ] * 2
 
 
 def test_a_text_whose_answer_was_lost_is_uncertain(office: Office) -> None:

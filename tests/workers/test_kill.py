@@ -1,4 +1,7 @@
-"""SIGKILL at each labelled point of a delivery, then another worker: nothing is lost, and where a platform can tell, nothing comes twice."""
+"""SIGKILL at each labelled point of a delivery, then another worker.
+
+Nothing is lost, and where a platform can tell, nothing comes twice.
+"""
 
 import signal
 

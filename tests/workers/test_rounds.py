@@ -58,9 +58,7 @@ def test_a_round_opens_at_its_moment_and_tells_its_officers(world: World) -> Non
 
 def test_two_tickers_open_a_round_once(world: World) -> None:
     clock.move_to(OPENING)
-    threads = [
-        threading.Thread(target=lambda: plan_openings(world.policy.checkin, now=world.now)) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: plan_openings(world.policy.checkin, now=world.now)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
