@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from models import clock
 from models.db import Database, is_database_error
-from models.errors import CentreError, DeadlineError
+from models.errors import CentreError, CommitUnknownError, DeadlineError
 from models.failpoint import hit
 from models.roster import (
     Applied,
@@ -55,7 +56,7 @@ class TooManyEndingsError(CentreError):
 
 
 class BusyError(CentreError):
-    """The database did not take it; `decided` when the import goes on by itself."""
+    """The database did not take it; `decided` when it perhaps did, or did a part: the import then goes on by itself."""
 
     def __init__(self, *, decided: bool) -> None:
         super().__init__("busy")
@@ -107,14 +108,12 @@ def import_roster(
     if database is not None and not dry_run:
         finish_imports(database, view)
     with new_draft(names) as draft:
-        unknown = lay_out(
-            draft, path, year=now.year, progress=lambda done, total: view.progress("reading", done, total)
-        )
+        unknown = lay_out(draft, path, year=now.year, progress=partial(view.progress, "reading"))
         if unknown:
             view.unknown_headers(unknown)
         if database is not None:
             _take_down(database, draft)
-        settle(draft, progress=lambda done: view.progress("checking", done, None))
+        settle(draft, progress=partial(view.progress, "checking"))
         if draft.flaws:
             for problem in draft.problems():
                 view.problem(problem)
@@ -132,12 +131,12 @@ def import_roster(
 
 def _take_down(database: Database, draft: Draft) -> None:
     until = time.monotonic() + _READ_WITHIN
-    with _or_busy(decided=False), database.unit_of_work(write=False, until=until) as session:
+    with _or_busy(), database.unit_of_work(write=False, until=until) as session:
         take_down(draft, session)
 
 
 def _decide(database: Database, draft: Draft, totals: Totals) -> int:
-    with _or_busy(decided=False):
+    with _or_busy():
         with database.unit_of_work() as session:
             import_id = begin(session, now=clock.now(), machine=clock.machine())
         left, more = steps(draft), True
@@ -145,8 +144,11 @@ def _decide(database: Database, draft: Draft, totals: Totals) -> int:
             with _resting(database), database.unit_of_work() as session:
                 more = stage(session, import_id, left, machine=clock.machine())
             hit("roster.staged")
-        with database.unit_of_work() as session:
-            decide(session, import_id, totals, base=draft.base)
+        try:
+            with database.unit_of_work() as session:
+                decide(session, import_id, totals, base=draft.base)
+        except CommitUnknownError as error:
+            raise BusyError(decided=True) from error
         hit("roster.decided")
     return import_id
 
@@ -177,25 +179,29 @@ def _apply_some(database: Database) -> Applied | None:
 
 
 def _patiently(work: Callable[[], Applied | None]) -> Applied | None:
-    """Steps that a busy database did not take are still there: they are tried again."""
+    """Steps that a busy database did not take, or perhaps took, can be asked for again: each is done once."""
     for tried in range(_TRIES):
         try:
             return work()
         except Exception as error:
-            if not (isinstance(error, DeadlineError) or is_database_error(error)):
+            if not _passing(error):
                 raise
             time.sleep(tried * _WAIT)
     raise BusyError(decided=True)
 
 
 @contextmanager
-def _or_busy(*, decided: bool) -> Iterator[None]:
+def _or_busy() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, DeadlineError) or is_database_error(error):
-            raise BusyError(decided=decided) from error
+        if _passing(error):
+            raise BusyError(decided=False) from error
         raise
+
+
+def _passing(error: Exception) -> bool:
+    return isinstance(error, DeadlineError | CommitUnknownError) or is_database_error(error)
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def serve(app_target: str, host: str, port: int, threads: int) -> None:
         blocking_threads=threads,
         http=HTTPModes.http1,
         websockets=False,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
         log_dictconfig=GRANIAN,
         respawn_failed_workers=True,
         workers_kill_timeout=FAREWELL,
@@ -82,10 +82,9 @@ def serve(app_target: str, host: str, port: int, threads: int) -> None:
     ear, mouth = multiprocessing.Pipe(duplex=False)
     try:
         server.serve(target_loader=_Loader(os.getpid(), mouth))
-    except SystemExit:
+    finally:
         if ear.poll():
-            raise SettingsError(ear.recv()) from None
-        raise
+            raise SettingsError(ear.recv())
 
 
 class _Loader:

@@ -5,6 +5,7 @@ Five wrong tries close binding for an account for an hour, twenty a day for a nu
 
 import hmac
 import secrets
+import unicodedata
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -79,12 +80,18 @@ def bind(session: Session, actor: Actor, number: str, name: str, proof: str, *, 
     ).all()
     if len(tries) >= TRIES_A_NUMBER:
         return BindResult.NUMBER_CLOSED
-    person = find_by_number(session, number)
-    if person is None or "".join(person.name.split()) != name or not _proves(session, person, proof, now=now):
+    person = find_by_number(session, number) or find_by_number(session, number.upper())
+    if person is None or not _same_name(person.name, name) or not _proves(session, person, proof, now=now):
         session.add(BindFailure(contact_id=actor.contact_id, number_digest=number_digest, at=now))
         record(session, Fact.BINDING_REFUSED, None, f"contact:{actor.contact_id}", at=now)
         return BindResult.WRONG
     return _attach(session, actor, person, now=now)
+
+
+def _same_name(one: str, other: str) -> bool:
+    """Whether two spellings are one name: blanks, width, case and the dot between names do not count."""
+    first, second = ("".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum()) for name in (one, other))
+    return first == second and bool(first)
 
 
 def _proves(session: Session, person: Person, proof: str, *, now: datetime) -> bool:

@@ -240,12 +240,12 @@ def submit(  # noqa: PLR0913 — one verb for both kinds: who, where, what, whic
 ) -> dict[str, Any]:
     """Send a check-in, or a correction of version `corrects` (0: the first); the teachers are told in the same breath.
 
-    Shape: `told` are the teachers' names, `reached` whether any of them can be pushed to, `waiting` how many things wait for them.
+    Shape: `told` are the teachers' names, `reached` whether a push can arrive, `waiting` how many things wait for them.
     Raises: NotFoundError when the unit is not the actor's (any more); WrongStateError when the round closed, or another
         officer's version came first.
     """
     unit = place(session, unit_id)
-    if unit_id not in own_units(actor, _OFFICER[unit.level]):
+    if unit.level not in _OFFICER or unit_id not in own_units(actor, _OFFICER[unit.level]):
         raise NotFoundError
     if closes_at(session, policy, round_id) <= now:
         raise WrongStateError("checkin.closed")
@@ -350,7 +350,7 @@ def _tell(
     # A calm room is counted in the class's own check-in; only what waits to be seen is worth a teacher's attention.
     if unit.level is Level.CLASS or own:
         urgency = Urgency.IMPORTANT if own else Urgency.ROUTINE
-        data = {"unit": unit.name, "waiting": len(own)}
+        data: dict[str, Any] = {"unit": unit.name, "waiting": len(own)}
         for person in people:
             kind = PushKind.CHECKIN_CAME
             plan(session, fact, kind, person.id, urgency=urgency, now=now, lasts=PUSH_LASTS, **data)

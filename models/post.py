@@ -83,6 +83,19 @@ def posts_of(session: Session, person_id: int) -> list[Held]:
     return [Held(Role(role), unit_id) for role, unit_id in _HELD.all(session, person_id=person_id)]
 
 
+def units_with_somebody(session: Session, roles: Collection[Role]) -> set[int]:
+    """The units for which somebody who holds one of the roles can be reached now."""
+    return set(
+        session.exec(
+            select(Post.unit_id)
+            .join(Person, col(Person.id) == col(Post.person_id))
+            .join(Contact, col(Contact.person_id) == col(Person.id))
+            .where(col(Post.role).in_(roles), col(Post.ended_at).is_(None))
+            .where(col(Person.ended_at).is_(None), col(Contact.listening).is_(True))
+        )
+    )
+
+
 def holders_anywhere(session: Session, roles: Collection[Role]) -> list[Person]:
     """People who hold one of the roles for any unit, by number, nobody twice."""
     return list(

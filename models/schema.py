@@ -22,7 +22,6 @@ from models import (
     concern,
     contact,
     inbox,
-    link,
     outbox,
     person,
     post,

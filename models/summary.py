@@ -12,12 +12,12 @@ from sqlmodel import Session, col, select
 
 from models.alert import Alert, open_alerts, words_of
 from models.audit import Fact, record
-from models.checkin import Checkin, answers_of, highest
+from models.checkin import Checkin, Overall, answers_of, highest
 from models.concern import Attention, Concern, body_of
 from models.errors import NotFoundError
-from models.person import Person
+from models.person import Kind, Person
 from models.policy import CheckinPolicy, DutyPolicy
-from models.post import ADVISORS, CENTRE_LEADS, Role, first_to_tell, posts_of
+from models.post import ADVISORS, CENTRE_LEADS, Role, first_to_tell, posts_of, units_with_somebody
 from models.round import Round, RoundKind, current_round
 from models.unit import Level, Unit, below, find_school
 
@@ -36,18 +36,37 @@ def classes_of(session: Session, person_id: int) -> list[Unit]:
         for unit in below(session, post.unit_id, Level.CLASS)
     }
     if any(post.role in CENTRE_LEADS for post in posts) and (school := find_school(session)):
+        near = units_with_somebody(session, (*ADVISORS, Role.STATION_HEAD))
         for unit in below(session, school.id or 0, Level.CLASS):
-            if any(person.id == person_id for person in first_to_tell(session, unit.id or 0)):
+            if not near & {unit.id, unit.parent_id, school.id}:
                 found[unit.id] = unit
     return sorted(found.values(), key=lambda unit: unit.name)
 
 
+def _referred(session: Session, person_id: int, *, but: list[int], since: datetime) -> list[Concern]:
+    """Concerns outside a person's classes that they were told of: a teacher's own, or of somebody who has no class."""
+    found = session.exec(
+        select(Concern)
+        .join(Person, col(Person.id) == col(Concern.writer_id))
+        .join(Unit, col(Unit.id) == col(Concern.class_id))
+        .where(Concern.created_at >= since, col(Concern.class_id).not_in(but))
+        .where((Person.kind == Kind.STAFF) | (Unit.level != Level.CLASS))
+    ).all()
+    told = {(it.class_id, it.writer_id) for it in found}
+    mine = {
+        (class_id, writer_id)
+        for class_id, writer_id in told
+        if any(person.id == person_id for person in first_to_tell(session, class_id, but=writer_id))
+    }
+    return [it for it in found if (it.class_id, it.writer_id) in mine]
+
+
 @dataclass(frozen=True)
 class Row:
-    """One line of 「看小结」."""
+    """One line of 「看小结」; `state` is the class's own word for the week, None when it has not sent."""
 
     unit: Unit
-    sent: bool
+    state: Overall | None
     waiting: int
     total: int
     level: Attention | None
@@ -58,16 +77,24 @@ def overview(session: Session, policy: CheckinPolicy, person_id: int, *, now: da
     classes = classes_of(session, person_id)
     ids = [unit.id or 0 for unit in classes]
     it = current_round(session, policy, RoundKind.CLASS, now=now)
-    sent = set(session.exec(select(Checkin.unit_id).where(Checkin.round_id == it.id, col(Checkin.unit_id).in_(ids))))
+    sent = dict(
+        session.exec(select(Checkin.unit_id, Checkin.state).where(Checkin.round_id == it.id, col(Checkin.unit_id).in_(ids))).all()
+    )
+    since = _since(it, now)
     concerns: dict[int, list[Concern]] = {}
-    for concern in session.exec(select(Concern).where(col(Concern.class_id).in_(ids), Concern.created_at >= _since(it, now))):
+    of_classes = session.exec(select(Concern).where(col(Concern.class_id).in_(ids), Concern.created_at >= since)).all()
+    referred = _referred(session, person_id, but=ids, since=since)
+    for concern in (*of_classes, *referred):
         concerns.setdefault(concern.class_id, []).append(concern)
+    elsewhere = {concern.class_id for concern in referred}
+    classes += session.exec(select(Unit).where(col(Unit.id).in_(elsewhere))).all() if elsewhere else []
     rows = []
     for unit in classes:
         mine = concerns.get(unit.id or 0, [])
         waiting = [concern for concern in mine if concern.seen_at is None]
-        if mine or unit.id in sent:
-            rows.append(Row(unit, unit.id in sent, len(waiting), len(mine), highest(mine)))
+        state = sent.get(unit.id or 0)
+        if mine or state:
+            rows.append(Row(unit, Overall(state) if state else None, len(waiting), len(mine), highest(mine)))
     order = [None, *Attention]
     return sorted(rows, key=lambda row: (-row.waiting, -order.index(row.level), row.unit.name))
 
@@ -81,6 +108,7 @@ class Page:
     """The words of one class, for one reading."""
 
     unit: Unit
+    whole: bool  # the class's check-in too, not only what was told to the reader
     checkin: Checkin | None
     author: str
     answers: dict[str, Any]
@@ -90,15 +118,20 @@ class Page:
 
 def read_class(session: Session, policy: CheckinPolicy, person_id: int, class_id: int, *, now: datetime) -> Page:
     """The page of a class; each thing on it counts as seen, and the reading is a fact. Raises: NotFoundError."""
-    if all(unit.id != class_id for unit in classes_of(session, person_id)):
-        raise NotFoundError
+    classes = [unit.id or 0 for unit in classes_of(session, person_id)]
     it = current_round(session, policy, RoundKind.CLASS, now=now)
-    checkin = session.exec(select(Checkin).where(Checkin.round_id == it.id, Checkin.unit_id == class_id)).first()
-    found = session.exec(
-        select(Concern)
-        .where(Concern.class_id == class_id, Concern.created_at >= _since(it, now))
-        .order_by(col(Concern.created_at).desc())
-    ).all()
+    since = _since(it, now)
+    checkin = None
+    if class_id in classes:
+        checkin = session.exec(select(Checkin).where(Checkin.round_id == it.id, Checkin.unit_id == class_id)).first()
+        query = select(Concern).where(Concern.class_id == class_id, Concern.created_at >= since)
+        found = list(session.exec(query))
+    else:
+        referred = _referred(session, person_id, but=classes, since=since)
+        found = [concern for concern in referred if concern.class_id == class_id]
+        if not found:
+            raise NotFoundError
+    found.sort(key=lambda concern: concern.created_at, reverse=True)
     shown = [_shown(session, concern) for concern in found]
     for concern in found:
         concern.seen_at = concern.seen_at or now
@@ -106,6 +139,7 @@ def read_class(session: Session, policy: CheckinPolicy, person_id: int, class_id
     record(session, Fact.SUMMARY_READ, person_id, f"unit:{class_id}", at=now, concerns=len(found))
     return Page(
         unit=session.get_one(Unit, class_id),
+        whole=class_id in classes,
         checkin=checkin,
         author=session.get_one(Person, checkin.author_id).name if checkin else "",
         answers=answers_of(session, checkin) if checkin else {},
@@ -125,7 +159,7 @@ def _shown(session: Session, it: Concern) -> dict[str, Any]:
         "attention": it.attention.value if it.attention else None,
         "at": it.created_at,
         "new": it.seen_at is None,
-        **{key: body.get(key) for key in ("facts", "since", "knows", "topic", "dorm")},
+        **{key: body.get(key) for key in ("facts", "since", "knows", "topic", "dorm", "how_soon")},
     }
 
 

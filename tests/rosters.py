@@ -2,17 +2,26 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from openpyxl import Workbook
+from sqlmodel import col, select
 
+from bot.roster_import import Imported
+from models.channel import Channel
+from models.contact import Contact
+from models.db import Database
+from models.person import Person
+from models.post import Post, Role
 from models.roster import Column, SchoolNames
+from models.unit import Level, Unit
 
 NAMES = SchoolNames("示例大学")
 HEADERS = ("学号/工号", "姓名", "身份", "学院", "班级", "宿舍", "角色", "负责范围", "手机号", "企业微信账号", "出生年")
 Row = Mapping[str, Any]
+Import = Callable[..., Imported]
 
 
 def student(number: Any, /, **cells: Any) -> dict[str, Any]:
@@ -76,3 +85,35 @@ def write_xlsx(path: Path, lines: Iterable[Sequence[Any]], *, merge: Sequence[st
 def roster(folder: Path, rows: Iterable[Row], name: str = "roster.csv") -> Path:
     """A CSV roster of these rows."""
     return write_csv(folder / name, table(rows))
+
+
+def units(database: Database) -> set[tuple[str, str, str | None]]:
+    """Level, name and parent's name of every unit."""
+    with database.unit_of_work(write=False) as session:
+        found = session.exec(select(Unit)).all()
+        names = {unit.id: unit.name for unit in found}
+        return {(unit.level.value, unit.name, names.get(unit.parent_id)) for unit in found}
+
+
+def posts(database: Database, number: str) -> set[tuple[Role, Level, str]]:
+    """Role, level and unit of every live post of a person."""
+    with database.unit_of_work(write=False) as session:
+        found = session.exec(
+            select(Post, Unit)
+            .join(Person, col(Person.id) == col(Post.person_id))
+            .join(Unit, col(Unit.id) == col(Post.unit_id))
+            .where(Person.number == number, col(Post.ended_at).is_(None))
+        )
+        return {(post.role, unit.level, unit.name) for post, unit in found}
+
+
+def person(database: Database, number: str) -> Person:
+    """Somebody, there or ended."""
+    with database.unit_of_work(write=False) as session:
+        return session.exec(select(Person).where(Person.number == number)).one()
+
+
+def account(database: Database, address: str) -> Contact:
+    """A WeCom account."""
+    with database.unit_of_work(write=False) as session:
+        return session.exec(select(Contact).where(Contact.address == address, Contact.channel == Channel.WECOM)).one()

@@ -28,7 +28,6 @@ JOB_WAITS = 60
 JOB_TIMEOUT = 60
 FAILURE_TTL = 600
 REDIS_PATIENCE = 1.0
-_seldom = Seldom(60)
 
 
 class Job(StrEnum):
@@ -46,6 +45,7 @@ class Doorbell:
         self._pending: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._seldom = Seldom(60)
         self._start()
 
     def ring(self, planned: Iterable[tuple[int, Urgency]]) -> None:
@@ -76,7 +76,7 @@ class Doorbell:
             try:
                 _enqueue(jobs, asked)
             except Exception:
-                if _seldom.may("bell"):
+                if self._seldom.may():
                     log.exception("the queue did not answer; the ticker delivers what is urgent")
 
 

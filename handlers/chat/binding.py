@@ -1,16 +1,21 @@
 """「绑定」: who is behind this account. Rules: design, Binding."""
 
+import re
+
 from handlers.dialogue.conversation import EVERYBODY, conversation
-from handlers.dialogue.question import FreeText
+from handlers.dialogue.question import Word
 from handlers.dialogue.reading import folded
-from handlers.dialogue.steps import Dialogue, ask, once
+from handlers.dialogue.steps import Dialogue, Said, ask, once
 from handlers.dialogue.talk import Talk
 from models.binding import BindResult, account_closed, bind
-from models.person import find_by_number
+from models.contact import Contact
+from models.person import Person
 
-NUMBER = FreeText("binding.number", longest=40)
-NAME = FreeText("binding.name", longest=40)
-PROOF = FreeText("binding.proof", longest=20)
+NUMBER = Word("binding.number", longest=80)  # somebody may put all three into one line
+NAME = Word("binding.name", longest=40)
+PROOF = Word("binding.proof", longest=20)
+ALL_THREE = 3
+_BETWEEN = re.compile(r"[\s,，、;；+/|:：]+")
 
 
 @conversation("binding", start=["绑定"], who=EVERYBODY, light=True)
@@ -19,21 +24,29 @@ def binding(talk: Talk) -> Dialogue:
     if talk.actor.person_id is not None:
         return talk.say("binding.already", name=talk.actor.name)
     if account_closed(talk.session, talk.actor.contact_id, now=talk.now):
-        return talk.say("binding.account_closed")
-    parts = folded(str(talk.args.get("rest", ""))).split()
-    if len(parts) >= 3:  # noqa: PLR2004 — number, name (it may hold blanks), proof
-        number, name, proof = parts[0], "".join(parts[1:-1]), parts[-1]
-    else:
-        number = folded((yield from ask(NUMBER)))
+        return _say(talk, BindResult.ACCOUNT_CLOSED)
+    parts = _parts(str(talk.args.get("rest", "")))
+    if len(parts) < ALL_THREE:
+        parts = _parts((yield from ask(NUMBER)).removeprefix("绑定"))
+    if len(parts) < ALL_THREE:
         name = folded((yield from ask(NAME)))
-        proof = folded((yield from ask(PROOF)))
-    tried = yield from once("bind", lambda: bind(talk.session, talk.actor, number, name, proof, now=talk.now).value)
-    result = BindResult(tried)
-    if result is BindResult.BOUND:
-        return talk.say("binding.bound", name=_name(talk, number))
-    return talk.say(f"binding.{result.value}", name=_name(talk, number) if result is BindResult.ALREADY else "")
+        parts = ["".join(parts), name, folded((yield from ask(PROOF)))]
+    # A name may hold blanks, and be written in several parts.
+    number, name, proof = parts[0], "".join(parts[1:-1]), parts[-1]
+    result = yield from once("bind", lambda: bind(talk.session, talk.actor, number, name, proof, now=talk.now).value)
+    return _say(talk, BindResult(result))
 
 
-def _name(talk: Talk, number: str) -> str:
-    person = find_by_number(talk.session, number)
-    return person.name if person else ""
+def _parts(line: str) -> list[str]:
+    return [part for part in _BETWEEN.split(folded(line)) if part]
+
+
+def _say(talk: Talk, result: BindResult) -> Said:
+    contact = talk.session.get_one(Contact, talk.actor.contact_id)
+    person = talk.session.get(Person, contact.person_id) if contact.person_id else None
+    phones = "\n".join(f"{phone.name} {phone.number}" for phone in talk.policy.duty.phones)
+    return talk.say(
+        f"binding.{result.value}",
+        name=person.name if person else "",
+        centre=phones or talk.words("binding.no_phone"),
+    )

@@ -1,18 +1,29 @@
 """「看小结」 and 「进度」: what the staff see in chat. Names and reasons only behind the link. Rules: domain 2.2, 6.2."""
 
-from typing import Any
+from enum import StrEnum
 
 from handlers.dialogue.conversation import conversation
-from handlers.dialogue.question import OneOf
+from handlers.dialogue.question import Choice, OneOf
 from handlers.dialogue.steps import Dialogue, ask, once, remember, tell
 from handlers.dialogue.talk import Talk
+from models.checkin import Progress
 from models.checkin import progress as class_progress
 from models.link import make_link
 from models.post import Role
-from models.summary import OF_THE_CLASS, alerts_for, classes_of, overview
+from models.summary import OF_THE_CLASS, Row, alerts_for, classes_of, overview
 
 STAFF = frozenset({*OF_THE_CLASS, Role.CENTRE, Role.CENTRE_DIRECTOR, Role.COUNSELOR, Role.LEADING_GROUP})
 LIST = OneOf("summaries.list")
+PAGE_BYTES = 1500  # of a reply's 2,000
+
+
+class Next(StrEnum):
+    """The way to the next page."""
+
+    MORE = "more"
+
+
+NEXT = Choice("progress.next", Next)
 
 
 @conversation("summaries", start=["看小结"], who=STAFF, light=True)
@@ -20,7 +31,8 @@ def summaries(talk: Talk) -> Dialogue:
     """A list of classes with count and level; a number gives the ten-minute link."""
     rows = yield from remember("rows", lambda: _rows(talk))
     if not rows:
-        return talk.say("summaries.nothing")
+        may_ask = any(post.role in OF_THE_CLASS for post in talk.actor.posts)
+        return talk.say("summaries.nothing_yet" if may_ask else "summaries.nothing")
     lead = "summaries.lead"
     while True:
         target = yield from ask(LIST, options=rows, lead=talk.words(lead))
@@ -32,29 +44,54 @@ def summaries(talk: Talk) -> Dialogue:
 def _rows(talk: Talk) -> list[list[str]]:
     words, person_id = talk.words, talk.actor.person
     alerts = alerts_for(talk.session, talk.policy.duty, person_id, now=talk.now)
-    rows = [[f"alert:{it.id}", words("summaries.alert_row", unit=it.unit, at=it.at)] for it in alerts]
-    for row in overview(talk.session, talk.policy.checkin, person_id, now=talk.now):
-        level = words(f"concern.attention.short.{row.level.value}") if row.level else words("summaries.no_level")
-        key = "summaries.row" if row.waiting else "summaries.row_seen" if row.total else "summaries.row_calm"
-        rows.append([f"class:{row.unit.id}", words(key, unit=row.unit.name, waiting=row.waiting, total=row.total, level=level)])
-    return rows
+    classes = overview(talk.session, talk.policy.checkin, person_id, now=talk.now)
+    return [
+        *([f"alert:{it.id}", words("summaries.alert_row", unit=it.unit, at=it.at)] for it in alerts),
+        *([f"class:{row.unit.id}", _row(talk, row)] for row in classes),
+    ]
+
+
+def _row(talk: Talk, row: Row) -> str:
+    """Class, count and level; how the week was only in the class's own words."""
+    words, parts = talk.words, [row.unit.name]
+    if row.total:
+        parts.append(words("summaries.waiting" if row.waiting else "summaries.seen", waiting=row.waiting, total=row.total))
+    if row.level:
+        parts.append(words(f"concern.attention.short.{row.level.value}"))
+    if row.state:
+        parts.append(words(f"summaries.state.{row.state.value}"))
+    return " · ".join(parts)
 
 
 @conversation("progress", start=["进度"], who=OF_THE_CLASS, light=True)
 def progress(talk: Talk) -> Dialogue:
-    """Each class: done, not yet, late."""
-    yield from remember("asked", lambda: None)
+    """Each class: late, not yet, done; a page at a time."""
+    pages = yield from remember("pages", lambda: _pages(talk))
+    if not pages:
+        return talk.say("progress.no_class")
+    for page in pages[:-1]:
+        yield from tell("progress.page", lines=page)
+        yield from ask(NEXT)
+    return talk.say("progress.last_page", lines=pages[-1])
+
+
+def _pages(talk: Talk) -> list[str]:
     classes = classes_of(talk.session, talk.actor.person)
     if not classes:
-        return talk.say("progress.no_class")
+        return []
     it, rows = class_progress(talk.session, talk.policy.checkin, classes, now=talk.now)
-    lines = [_line(talk, row) for row in rows]
-    done = sum(1 for row in rows if row.sent_at)
-    return talk.say("progress.list", done=done, total=len(rows), due=it.due_at, lines="\n".join(lines))
+    missing = sorted((row for row in rows if not row.sent_at), key=lambda row: not row.late)
+    done = [row for row in rows if row.sent_at]
+    pages = [talk.words("progress.head", done=len(done), total=len(rows), due=it.due_at)]
+    for row in (*missing, *done):
+        line = _line(talk, row)
+        if len(f"{pages[-1]}\n{line}".encode()) > PAGE_BYTES:
+            pages.append(line)
+        else:
+            pages[-1] += f"\n{line}"
+    return pages
 
 
-def _line(talk: Talk, row: Any) -> str:
+def _line(talk: Talk, row: Progress) -> str:
     state = ("late_done" if row.late else "done") if row.sent_at else ("late" if row.late else "not_yet")
     return talk.words(f"progress.{state}", unit=row.unit, at=row.sent_at or "")
-
-

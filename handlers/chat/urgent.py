@@ -97,7 +97,7 @@ def urgent(talk: Talk) -> Dialogue:
     return (yield from for_oneself(talk, alert_id))
 
 
-def _for_someone_else(talk: Talk, alert_id: int) -> Any:
+def _for_someone_else(talk: Talk, alert_id: int) -> Dialogue:
     """Everybody is called at once; then who, where, how, in one line or two."""
     names = yield from once("all", lambda: _call_for_someone(talk, alert_id))
     yield from tell("urgent.told" if names else "urgent.told_nobody", names=talk.teachers(names))
@@ -113,7 +113,7 @@ def _for_someone_else(talk: Talk, alert_id: int) -> Any:
     return talk.say("urgent.stay_with_them" if names else "urgent.stay_with_them_nobody", names=talk.teachers(names))
 
 
-def for_oneself(talk: Talk, alert_id: int) -> Any:
+def for_oneself(talk: Talk, alert_id: int) -> Dialogue:
     """Are you safe? ② calls everybody; ① and ③ offer a person, or say who knows already."""
     yield from once("asked", lambda: _ask(talk, alert_id), undo=ask_again)
     safe = yield from ask(SAFE)
@@ -129,7 +129,7 @@ def for_oneself(talk: Talk, alert_id: int) -> Any:
     return (yield from _called(talk, alert_id, "urgent.will_call" if names else "urgent.just_phones", names))
 
 
-def _called(talk: Talk, alert_id: int, key: str, names: list[str]) -> Any:
+def _called(talk: Talk, alert_id: int, key: str, names: list[str]) -> Dialogue:
     """Say who was called; somebody whom nobody could ring up is asked for a number, which goes to the same people."""
     if not names or (yield from remember("phone", lambda: _has_phone(talk))):
         return talk.say(key, names=talk.teachers(names))

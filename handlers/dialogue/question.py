@@ -23,6 +23,9 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 Options = list[list[str]]  # [value, label] as shown
+_MORE = "more:"  # the value of the option that turns the page, before where the next one starts
+_PAGE = 9
+_PAGE_BYTES = 1200  # of a reply's 2,000
 LONGEST_TEXT = 2000
 
 
@@ -54,6 +57,13 @@ class Unclear:
     options: Options | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """No answer yet: the next page of the options, to be shown in their place."""
+
+    options: Options
+
+
 class Question(ABC, Generic[T]):
     """A question under a key of the words; `{key}.ask` is its sentence."""
 
@@ -83,7 +93,7 @@ class Question(ABC, Generic[T]):
         return "\n".join(line for line in lines if line)
 
     @abstractmethod
-    def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
+    def read(self, heard: Heard, options: Options, talk: "Talk") -> "Read | Unclear | Turned":
         """What the person means."""
 
     @abstractmethod
@@ -193,25 +203,55 @@ class YesNo(Choice[YesOrNo]):
 
 
 class OneOf(Question[str]):
-    """One of options that only the moment knows (classes, rooms); `values["options"]` is the list of [value, label]."""
+    """One of options that only the moment knows (classes, rooms); `values["options"]` is the list of [value, label].
+
+    A list too long for one reply pages with 「更多」.
+    """
 
     kind = "one_of"
 
     @override
     def options(self, talk: "Talk", values: dict[str, Any]) -> Options:
-        return [[str(value), str(label)] for value, label in values["options"]]
+        return self._page(talk, values["options"], 0)
 
     @override
-    def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
+    def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear | Turned:
         if not heard.is_text:
             return Unclear("media")
+        every: Options = [[str(value), str(label)] for value, label in talk.asked["options"]]
         at = pick(heard.text, len(options))
         at = match(heard.text, [[label] for _, label in options]) if at is None else at
-        return Unclear("choice") if at is None else Read(options[at][0])
+        value = self._named(heard.text, every) if at is None else options[at][0]
+        if value is not None and value.startswith(_MORE):
+            return Turned(self._page(talk, every, int(value.removeprefix(_MORE))))
+        return Unclear("choice") if value is None else Read(value)
 
     @override
     def from_json(self, value: Any) -> str:
         return str(value)
+
+    @staticmethod
+    def _page(talk: "Talk", every: Sequence[Sequence[Any]], start: int) -> Options:
+        page: Options = []
+        room = _PAGE_BYTES
+        for value, label in every[start:]:
+            room -= len(str(label).encode()) + len("10. \n")
+            if page and (room < 0 or len(page) == _PAGE):
+                break
+            page.append([str(value), str(label)])
+        following = start + len(page)
+        if following < len(every):
+            page.append([f"{_MORE}{following}", talk.words("dialogue.more")])
+        elif start:
+            page.append([f"{_MORE}0", talk.words("dialogue.from_the_top")])
+        return page
+
+    @staticmethod
+    def _named(text: str, every: Options) -> str | None:
+        """The one option whose label begins with what was said: 「软件2301」 for 「软件2301 · 待看 1 条」."""
+        said = plain(text)
+        found = [value for value, label in every if said and plain(label).startswith(said)]
+        return found[0] if len(found) == 1 else None
 
 
 class Number(Question[int]):
@@ -234,6 +274,8 @@ class Number(Question[int]):
             return Unclear("media")
         number = whole_number(heard.text)
         high = int(talk.asked.get("high", self.high))
+        if number is None and self.low <= 0 and plain(heard.text) in map(plain, talk.words.also("dialogue.none")):
+            number = 0  # a lone 0 calls for help; 「没有」 is how people say it
         if number is None:
             return Unclear("number")
         return Read(number) if self.low <= number <= high else Unclear("range")
@@ -264,6 +306,12 @@ class FreeText(Question[str]):
     @override
     def from_json(self, value: Any) -> str:
         return str(value)
+
+
+class Word(FreeText):
+    """A name, a number, a code: short, and never what a start word or a safety word was meant for."""
+
+    kind = "word"
 
 
 class TextOr(_Listed[E | str | None]):

@@ -15,7 +15,7 @@ import orjson
 from sqlmodel import Session
 
 from handlers.dialogue.conversation import Conversation, find_undo, undo_name
-from handlers.dialogue.question import Heard, Unclear
+from handlers.dialogue.question import Heard, Turned, Unclear
 from handlers.dialogue.steps import Ask, Once, Remember, Said, Step, Tell
 from handlers.dialogue.talk import Talk
 from models.errors import CentreError, DomainError
@@ -153,6 +153,10 @@ class Replay:
         self._talk.now = self._present
         self._talk.asked = step.values
         result = step.question.read(heard, entry["o"], self._talk)
+        if isinstance(result, Turned):
+            entry["o"] = result.options
+            entry["s"] = step.question.show(self._talk.words, result.options, step.values)
+            return Asking(entry["s"])
         if isinstance(result, Unclear):
             return self._again(step, entry, result)
         entry["a"] = through_json(result.value)

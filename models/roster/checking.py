@@ -3,7 +3,7 @@
 Rules: design, Roster. A blank cell says nothing: a person's rows are read together.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -13,7 +13,7 @@ from models.person import Kind
 from models.post import ADVISORS, Role
 from models.roster.cells import scope_names
 from models.roster.columns import KINDS, REQUIRED, Column
-from models.roster.draft import Draft
+from models.roster.draft import Draft, Progress
 from models.roster.units import SCHOOL
 from models.unit import Level
 
@@ -43,16 +43,18 @@ class Unsettled(Exception):  # noqa: N818 — not an error of the program: the p
     """A row cannot be understood; its problem has been noted."""
 
 
-def settle(draft: Draft, *, progress: Callable[[int], None]) -> None:
+def settle(draft: Draft, *, progress: Progress) -> None:
     """Turn the rows on the bench into people and posts; what does not hold becomes problems."""
     if any(column not in draft.heads for column in REQUIRED):
         return
     _collect_units(draft)
-    for done, (number, rows) in enumerate(_by_number(draft), start=1):
+    done = 0
+    for number, rows in _by_number(draft):
         if not any(row["flawed"] for row in rows):
             _settle_person(draft, number, rows)
-        if done % _STEP == 0:
-            progress(done)
+        if done // _STEP < (done := done + len(rows)) // _STEP:
+            progress(done, draft.rows)
+    progress(draft.rows, draft.rows)
     _check_accounts(draft)
     _name_the_school(draft)
 

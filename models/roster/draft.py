@@ -5,7 +5,7 @@ It is gone with the process, and memory stays flat however long the sheet is.
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,9 @@ from typing import Any
 from models.roster.columns import Column, SchoolNames
 from models.roster.reading import Head, letter
 from models.roster.units import Units
+
+Progress = Callable[[int, int | None], None]
+"""Told how many lines are done, and of how many where that is known."""
 
 _TABLES = """
 CREATE TABLE row (line INTEGER PRIMARY KEY, number, name, kind, college, class, dorm, role, scope, phone, wecom_userid,

@@ -1,15 +1,11 @@
 """Laying a sheet out on the bench: every cell cleaned, every flaw noted, nothing compared yet."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from models.roster.cells import BadCellError, Cleaner
 from models.roster.columns import REQUIRED, Column
-from models.roster.draft import Draft
+from models.roster.draft import Draft, Progress
 from models.roster.reading import Line, Sheet, open_sheet
-
-Progress = Callable[[int, int | None], None]
-"""Told how many lines are done, and of how many where that is known."""
 
 _COLUMNS = tuple(Column)
 _INSERT = f"INSERT INTO row ({', '.join(_COLUMNS)}, line, flawed) VALUES ({', '.join('?' * (len(_COLUMNS) + 2))})"  # noqa: S608

@@ -187,6 +187,12 @@ def page(running: RunningDemo) -> Iterator[Page]:
     assert complaints == []
 
 
+def picture(page: Page, name: str) -> None:
+    """Keep what is seen, once nothing moves."""
+    page.locator("#toast.shown").wait_for(state="detached")
+    page.screenshot(path=SHOTS / name, animations="disabled")
+
+
 @pytest.mark.browser
 def test_a_visitor_clicks_through_the_week(page: Page) -> None:
     SHOTS.mkdir(exist_ok=True)
@@ -203,21 +209,21 @@ def test_a_visitor_clicks_through_the_week(page: Page) -> None:
     while not committee.locator(".push-tag").count():
         forward.click()
         page.wait_for_timeout(1500)
-    page.screenshot(path=SHOTS / "sandbox-round-opens.png")
+    picture(page, "sandbox-round-opens.png")
     committee.get_by_role("button", name="周报").click()
     for label in ("都还平稳", "对得上", "暂时没有", "发送"):
         committee.locator(".choices").get_by_role("button", name=label).click()
     advisor.locator(".pushed").first.wait_for()
     page.locator("#outbox-toggle").click()
     page.locator("#outbox-rows").get_by_text("苗青阳").first.wait_for()
-    page.screenshot(path=SHOTS / "sandbox-laptop.png")
+    picture(page, "sandbox-laptop.png")
 
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#outbox-toggle").click()
     page.locator('.person[data-phone="advisor"]').click()
     assert advisor.is_visible()
     assert not committee.is_visible()
-    page.screenshot(path=SHOTS / "sandbox-phone.png")
+    picture(page, "sandbox-phone.png")
 
 
 @pytest.mark.browser

@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from handlers.words.catalogue import Words
@@ -15,9 +16,11 @@ from tests.world import AGENT_ID, APP_ID, CORP_ID
 from workers import delivery
 from workers.attempt import Equipment
 from workers.senders.official_account import OfficialAccountSender
-from workers.senders.parcel import Sender
 from workers.senders.tokens import SharedTokens
 from workers.senders.wecom import WeComSender
+
+if TYPE_CHECKING:
+    from workers.senders.parcel import Sender
 
 ZONE = ZoneInfo("Asia/Shanghai")
 

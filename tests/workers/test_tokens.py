@@ -99,6 +99,7 @@ def test_a_token_given_with_little_life_is_not_asked_for_at_every_message(office
     assert office.arrived() == []
 
 
+@pytest.mark.slow
 def test_another_process_that_died_in_flight_is_not_waited_for_long(office: Office, valkey: EmbeddedValkey) -> None:
     shared = SharedTokens(valkey.url)
     assert shared.begin("xinqiao:token:test") is not None  # and never ends it

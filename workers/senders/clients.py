@@ -16,6 +16,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
+from urllib3 import Timeout
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from wechatpy import WeChatClient
 from wechatpy.exceptions import WeChatClientException
@@ -70,7 +71,7 @@ class _Caller:
             raise TokenRefusedError(retry_after=BUSY_FOR)
         return Token.given(str(answer["access_token"]), float(answer.get("expires_in") or 0))
 
-    def token_call(self, timeout: tuple[float, float]) -> Body:
+    def token_call(self, timeout: Any) -> Body:
         """The platform's own token call."""
         raise NotImplementedError
 
@@ -139,7 +140,7 @@ class OfficialAccountClient(_Caller, WeChatClient):  # type: ignore[misc]  # wec
         self.set_up(api_base, f"{app_id} {secret}", shared)
 
     @override
-    def token_call(self, timeout: tuple[float, float]) -> Body:
+    def token_call(self, timeout: Any) -> Body:
         body = {"grant_type": "client_credential", "appid": self.appid, "secret": self.secret}
         return _token_answer(self._http.post(f"{self.API_BASE_URL}stable_token", json=body, timeout=timeout))
 
@@ -154,16 +155,14 @@ class WeComClient(_Caller, WorkClient):  # type: ignore[misc]  # wechatpy has no
         self.set_up(api_base, f"{corp_id} {secret}", shared)
 
     @override
-    def token_call(self, timeout: tuple[float, float]) -> Body:
+    def token_call(self, timeout: Any) -> Body:
         query = {"corpid": self.corp_id, "corpsecret": self.secret}
         return _token_answer(self._http.get(f"{self.API_BASE_URL}gettoken", params=query, timeout=timeout))
 
 
-def _timeout(until: float) -> tuple[float, float]:
-    """For connecting and for each wait on the answer, together no longer than is left."""
-    left = max(SHORTEST, until - time.monotonic())
-    connect = min(CONNECT, left / 2)
-    return connect, left - connect
+def _timeout(until: float) -> Any:
+    """For connecting and for the wait on the answer, together no longer than is left."""
+    return Timeout(total=max(SHORTEST, until - time.monotonic()), connect=CONNECT)
 
 
 def _token_answer(response: requests.Response) -> Body:
