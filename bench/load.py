@@ -37,8 +37,8 @@ def talks(door: CallbackDoor, phones: range, host: str, first_id: int) -> list[l
         talk = []
         for step, text in enumerate(CALM):
             signed = sign(door, text_message(door, f"phone-{phone}", text, msg_id=first_id + at * len(CALM) + step))
-            head = f"POST {signed.url} HTTP/1.1\r\nHost: {host}\r\nContent-Type: text/xml\r\nContent-Length: {len(signed.body)}\r\n\r\n"
-            talk.append(head.encode() + signed.body)
+            fields = f"Host: {host}\r\nContent-Type: text/xml\r\nContent-Length: {len(signed.body)}"
+            talk.append(f"POST {signed.url} HTTP/1.1\r\n{fields}\r\n\r\n".encode() + signed.body)
         requests.append(talk)
     return requests
 

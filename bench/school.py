@@ -2,8 +2,8 @@
 
 import base64
 import os
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -21,7 +21,7 @@ MEMBERS = 3  # a class
 BATCH = 5_000
 
 
-def build(folder: Path, url: str, key: str, *, classes: int, old_checkins: int = 0) -> None:
+def build(url: str, key: str, *, classes: int, old_checkins: int = 0) -> None:
     """Fill a fresh database. The officer of class N is bound to the openid `phone-N`."""
     seal.use_keys([key])
     database = db.connect(url)
@@ -36,8 +36,9 @@ def build(folder: Path, url: str, key: str, *, classes: int, old_checkins: int =
         add(Unit, [{"id": 1, "level": "school", "name": "S", "parent_id": None}])
         add(Unit, [{"id": 2, "level": "college", "name": "C", "parent_id": 1}])
         add(Unit, [{"id": 10 + n, "level": "class", "name": f"班{n}", "parent_id": 2} for n in range(classes)])
+        student = {"kind": "student", "college_id": 2}
         people = [
-            {"id": n * MEMBERS + m + 1, "number": f"{n:06d}{m}", "name": f"同学{n}", "kind": "student", "college_id": 2, "class_id": 10 + n}
+            {"id": n * MEMBERS + m + 1, "number": f"{n:06d}{m}", "name": f"同学{n}", "class_id": 10 + n, **student}
             for n in range(classes)
             for m in range(MEMBERS)
         ]
@@ -52,23 +53,30 @@ def build(folder: Path, url: str, key: str, *, classes: int, old_checkins: int =
             ],
         )
         add(Post, [{"person_id": advisor, "role": "advisor", "unit_id": 2, "started_at": now}])
+        listens = {"listening": True, "window_left": 0}
         contacts = [
-            {"id": n + 1, "channel": "official_account", "address": f"phone-{n}", "person_id": n * MEMBERS + 1, "listening": True, "window_left": 0}
+            {
+                "id": n + 1,
+                "channel": "official_account",
+                "address": f"phone-{n}",
+                "person_id": n * MEMBERS + 1,
+                **listens,
+            }
             for n in range(classes)
         ]
         add(Contact, contacts)
-        add(Contact, [{"channel": "wecom", "address": "advisor", "person_id": advisor, "listening": True, "window_left": 0}])
-        _history(add, classes, old_checkins, now)
+        add(Contact, [{"channel": "wecom", "address": "advisor", "person_id": advisor, **listens}])
+        _history(add, classes, old_checkins)
     database.dispose()
 
 
-def _history(add: object, classes: int, count: int, now: object) -> None:
+def _history(add: Callable[[type, list[dict[str, object]]], None], classes: int, count: int) -> None:
     """Old rounds with their check-ins, versions, facts and inbox keys."""
     if not count:
         return
     rounds = -(-count // classes)
     start = clock.now() - timedelta(weeks=rounds + 4)
-    add(  # type: ignore[operator]
+    add(
         Round,
         [
             {
@@ -83,6 +91,7 @@ def _history(add: object, classes: int, count: int, now: object) -> None:
         ],
     )
     body = os.urandom(300)
+    sent_fact = {"fact": "checkin_sent", "details": "{}"}
     for begin in range(0, count, BATCH):
         ids = range(begin, min(begin + BATCH, count))
         sent = [
@@ -99,22 +108,28 @@ def _history(add: object, classes: int, count: int, now: object) -> None:
             }
             for i in ids
         ]
-        add(Checkin, sent)  # type: ignore[operator]
-        add(  # type: ignore[operator]
+        add(Checkin, sent)
+        add(
             CheckinVersion,
             [
-                {"checkin_id": row["id"], "version": 1, "author_id": row["author_id"], "sent_at": row["sent_at"], "body": body}
+                {
+                    "checkin_id": row["id"],
+                    "version": 1,
+                    "author_id": row["author_id"],
+                    "sent_at": row["sent_at"],
+                    "body": body,
+                }
                 for row in sent
             ],
         )
-        add(  # type: ignore[operator]
+        add(
             Audit,
             [
-                {"at": row["sent_at"], "fact": "checkin_sent", "actor_id": row["author_id"], "subject": f"checkin:{row['id']}", "details": "{}"}
+                {"at": row["sent_at"], "actor_id": row["author_id"], "subject": f"checkin:{row['id']}", **sent_fact}
                 for row in sent
             ],
         )
-        add(Inbox, [{"key": f"old:{i}", "received_at": start, "reply": None} for i in ids])  # type: ignore[operator]
+        add(Inbox, [{"key": f"old:{i}", "received_at": start, "reply": None} for i in ids])
 
 
 def new_key() -> str:

@@ -1,7 +1,6 @@
-"""What a turn costs: against two floors in interleaved rounds on one core, at a steady rate, in memory, and as the data grows.
+"""What a turn costs: against two floors in interleaved rounds on one core, at a steady rate, in memory, as the data grows.
 
-    python -m bench.turns            every part
-    python -m bench.turns floor      one of: floor steady memory growth statements
+`python -m bench.turns` measures everything, `python -m bench.turns floor` one part: floor, steady, memory, growth, statements.
 """
 
 import os
@@ -62,10 +61,19 @@ def free_port() -> int:
 def server(command: list[str], folder: Path, port: int, *, core: str = "0", path: str = "/") -> Iterator[int]:
     """A server process on one core, until the block ends; yields its port."""
     environment = os.environ | {"BENCH_TOKEN": TOKEN, "BENCH_AES_KEY": AES_KEY, "BENCH_APP_ID": APP_ID}
-    environment |= {"PYTHONPATH": str(Path(__file__).parent.parent), "XINQIAO_LOG_LEVEL": "WARNING"}
+    environment |= {
+        "BENCH_PORT": str(port),
+        "PYTHONPATH": str(Path(__file__).parent.parent),
+        "XINQIAO_LOG_LEVEL": "WARNING",
+    }
     with (folder / f"log-{port}").open("wb") as log:
         process = subprocess.Popen(
-            ["taskset", "-c", core, *command], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            ["taskset", "-c", core, *command],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         try:
             for _ in range(200):
@@ -97,13 +105,21 @@ def ours(folder: Path, *, classes: int, old: int = 0, url: str = "", core: str =
 
     key, port = new_key(), free_port()
     url = url or f"sqlite:///{folder}/xinqiao.db"
-    build(folder, url, key, classes=classes, old_checkins=old)
+    build(url, key, classes=classes, old_checkins=old)
     with ExitStack() as stack:
         valkey = EmbeddedValkey()
         valkey.start()
         stack.callback(valkey.stop)
         config = folder / "config.toml"
-        values = {"url": url, "queue": valkey.url, "port": port, "key": key, "app_id": APP_ID, "token": TOKEN, "aes_key": AES_KEY}
+        values = {
+            "url": url,
+            "queue": valkey.url,
+            "port": port,
+            "key": key,
+            "app_id": APP_ID,
+            "token": TOKEN,
+            "aes_key": AES_KEY,
+        }
         config.write_text(CONFIG.format(**values), "utf-8")
         command = [sys.executable, "-m", "bot.cli", "web", "-c", str(config)]
         yield stack.enter_context(server(command, folder, port, core=core, path="/healthz"))
@@ -139,7 +155,9 @@ def floor() -> None:
                 rates["werobot"].append(slow.per_second)
                 latest = result
         _report("turns/s on one core", rates["turn"])
-        print(f"   p50 {latest.percentile(0.5):.1f} ms, p99 {latest.percentile(0.99):.1f} ms at full load, 16 connections")
+        print(
+            f"   p50 {latest.percentile(0.5):.1f} ms, p99 {latest.percentile(0.99):.1f} ms at full load, 16 connections"
+        )
         _report("bare Flask + wechatpy echo /s", rates["echo"])
         _report("WeRoBot, session on disk /s", rates["werobot"])
         _ratio("turn ÷ echo (goal ≥ .25, stretch .40)", rates["turn"], rates["echo"])
@@ -151,7 +169,8 @@ def at_fifty() -> None:
     with tempfile.TemporaryDirectory() as name, ours(Path(name), classes=400, core="0,1") as port:
         burst(port, phones(40, first=0, run=1))
         result: Result = steady(port, phones(300, first=50, run=2), rate=50)
-        print(f"at 50 messages/s on two cores: p50 {result.percentile(0.5):.1f} ms, p99 {result.percentile(0.99):.1f} ms (goal ≤ 300)")
+        middle, slow = result.percentile(0.5), result.percentile(0.99)
+        print(f"at 50 messages/s on two cores: p50 {middle:.1f} ms, p99 {slow:.1f} ms (goal ≤ 300)")
 
 
 def growth() -> None:
@@ -178,25 +197,47 @@ def memory() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, key, port = Path(name), new_key(), free_port()
         url = f"sqlite:///{folder}/xinqiao.db"
-        build(folder, url, key, classes=200)
-        values = {"url": url, "queue": "", "port": port, "key": key, "app_id": APP_ID, "token": TOKEN, "aes_key": AES_KEY}
+        build(url, key, classes=200)
+        values = {
+            "url": url,
+            "queue": "",
+            "port": port,
+            "key": key,
+            "app_id": APP_ID,
+            "token": TOKEN,
+            "aes_key": AES_KEY,
+        }
         (folder / "config.toml").write_text(CONFIG.format(**values), "utf-8")
         command = [sys.executable, "-m", "bot.cli", "run", "-c", str(folder / "config.toml")]
         with server(command, folder, port, core="0,1", path="/healthz"):
             burst(port, phones(100, first=0, run=1))
             time.sleep(5)
-            sizes = dict(_pss(folder))
+            sizes = dict(_pss(_group_of(port)))
             for what, size in sorted(sizes.items()):
                 print(f"   {size:6.1f}  {what}")
             print(f"memory of the whole tree: {sum(sizes.values()):.0f} MiB PSS (goal ≤ 350)")
 
 
-def _pss(folder: Path) -> Iterator[tuple[str, float]]:
+def _group_of(port: int) -> int:
+    """The process group that was started for a port: its command names the config beside the port's log."""
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if Path(os.readlink(path / "cwd")) != folder.resolve() and b"xq" not in (path / "cmdline").read_bytes():
+            environment = (path / "environ").read_bytes()
+            if f"BENCH_PORT={port}\0".encode() in environment:
+                return os.getpgid(int(path.name))
+        except OSError:
+            continue
+    msg = "the tree is gone"
+    raise RuntimeError(msg)
+
+
+def _pss(group: int) -> Iterator[tuple[str, float]]:
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getpgid(int(path.name)) != group:
                 continue
-            size = next(int(line.split()[1]) for line in (path / "smaps_rollup").read_text().splitlines() if line.startswith("Pss:"))
+            lines = (path / "smaps_rollup").read_text().splitlines()
+            size = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
             words = (path / "cmdline").read_bytes().decode().replace("\0", " ").split()
             yield f"{path.name} {' '.join(Path(word).name for word in words[:5])}", size / 1024
         except (OSError, StopIteration):
@@ -214,7 +255,7 @@ def statements() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, key = Path(name), new_key()
         url = f"sqlite:///{folder}/xinqiao.db"
-        build(folder, url, key, classes=60)
+        build(url, key, classes=60)
         values = {"url": url, "queue": "", "port": 1, "key": key, "app_id": APP_ID, "token": TOKEN, "aes_key": AES_KEY}
         (folder / "config.toml").write_text(CONFIG.format(**values), "utf-8")
         settings = load_settings(folder / "config.toml")
@@ -231,11 +272,15 @@ def statements() -> None:
                 client.post(head.split()[1].decode(), data=body)
                 counts.append(len(seen) - before)
         steps = [statistics.mean(counts[step::5]) for step in range(5)]
-        print(f"statements a turn, commit included: {statistics.mean(counts):.1f} ({', '.join(f'{step:.0f}' for step in steps)})")
+        print(
+            f"statements a turn, commit included: {statistics.mean(counts):.1f} ({', '.join(f'{step:.0f}' for step in steps)})"
+        )
 
 
 def _report(what: str, values: list[float]) -> None:
-    print(f"{what}: median {statistics.median(values):.0f} (min {min(values):.0f}, max {max(values):.0f}, {len(values)} rounds)")
+    print(
+        f"{what}: median {statistics.median(values):.0f} (min {min(values):.0f}, max {max(values):.0f}, {len(values)} rounds)"
+    )
 
 
 def _ratio(what: str, upper: list[float], lower: list[float]) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from bot.policy import make_policy
 from models import clock, db
 from models.duty import centre_contacts, duty_contacts
@@ -26,6 +28,7 @@ class Line:
     ok: bool
     text: str
 
+    @override
     def __str__(self) -> str:
         return f"{'ok  ' if self.ok else '!!  '}{self.text}"
 
@@ -61,7 +64,9 @@ def _queue(settings: "Settings") -> Iterator[Line]:
     import redis  # noqa: PLC0415
 
     try:
-        with redis.Redis.from_url(settings.queue.url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT) as client:
+        with redis.Redis.from_url(
+            settings.queue.url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
+        ) as client:
             client.ping()
         yield Line(ok=True, text="队列：能连上")
     except redis.RedisError:
@@ -80,15 +85,17 @@ def _channels(settings: "Settings") -> Iterator[Line]:
             yield Line(ok=True, text=f"通道 {name}：凭据可用")
         except CentreError as error:
             code = getattr(error, "code", None)
-            yield Line(ok=False, text=f"通道 {name}：取不到令牌（errcode {code}）；看 app_id/corp_id、secret 和平台后台的 IP 白名单")
+            mend = "看 app_id/corp_id、secret 和平台后台的 IP 白名单"
+            yield Line(ok=False, text=f"通道 {name}：取不到令牌（errcode {code}）；{mend}")
 
 
 def _clock(settings: "Settings") -> Iterator[Line]:
     base = next((it.api_base for it in (settings.official_account, settings.wecom) if it is not None), None)
     if base is None:
         return
-    import requests  # noqa: PLC0415
     from email.utils import parsedate_to_datetime  # noqa: PLC0415
+
+    import requests  # noqa: PLC0415
 
     began = time.monotonic()
     try:
@@ -111,7 +118,8 @@ def _duty(settings: "Settings") -> Iterator[Line]:
         centre = reachable(session, centre_contacts(session, policy))
     if not policy.contacts:
         yield Line(ok=False, text="值班：没有写值班联系人，紧急消息会给中心主任和中心；在 [duty] contacts 里写上工号")
-    yield Line(bool(ready), f"值班：紧急时会通知 {len(listed)} 位老师，其中 {len(ready)} 位收得到" + ("" if ready else "；请他们先绑定"))
+    mend = "" if ready else "；请他们先绑定"
+    yield Line(bool(ready), f"值班：紧急时会通知 {len(listed)} 位老师，其中 {len(ready)} 位收得到{mend}")
     if not centre:
         yield Line(ok=False, text="值班：心理中心没有一位值班老师收得到消息；请至少一位中心老师绑定")
     if not policy.phones:

@@ -40,7 +40,9 @@ def _settings(config: Path | None) -> "Settings":
 
 
 @app.command()
-def demo(port: Annotated[int, typer.Option(help="Where the sandbox listens; a free one if this is taken.")] = 8000) -> None:
+def demo(
+    port: Annotated[int, typer.Option(help="Where the sandbox listens; a free one if this is taken.")] = 8000,
+) -> None:
     """A sample school and a simulated WeChat in the browser, everything embedded."""
     from bot.sandbox.demo import run_demo  # noqa: PLC0415
 
@@ -143,7 +145,9 @@ def bind_code(number: Annotated[str, typer.Argument(help="学号或工号")], co
     except NotFoundError as error:
         msg = "bind-code: nobody on the roster has this number; look at it again, or import the roster first"
         raise SettingsError(msg) from error
-    typer.echo(f"绑定码 {code}，{CODE_LASTS.days} 天内有效，只能用一次。请当面或打电话告诉本人：绑定时用它代替手机后四位。")
+    typer.echo(
+        f"绑定码 {code}，{CODE_LASTS.days} 天内有效，只能用一次。请当面或打电话告诉本人：绑定时用它代替手机后四位。"
+    )
 
 
 def _ready(settings: "Settings") -> None:

@@ -17,13 +17,12 @@ from workers.senders.wecom import WeComSender
 if TYPE_CHECKING:
     from bot.settings import Settings
     from workers.schedule import Duty
-    from workers.senders.parcel import Sender
 
 
-def make_senders(settings: "Settings") -> "dict[Channel, Sender]":
+def make_senders(settings: "Settings") -> dict[Channel, OfficialAccountSender | WeComSender]:
     """One sender for each channel that is on."""
     shared = SharedTokens(settings.queue.url) if settings.queue.url else None
-    senders: dict[Channel, Sender] = {}
+    senders: dict[Channel, OfficialAccountSender | WeComSender] = {}
     if (work := settings.wecom) is not None:
         senders[Channel.WECOM] = WeComSender(
             corp_id=work.corp_id,

@@ -154,7 +154,13 @@ def ask_again(session: Session, alert_id: int, *, until: datetime) -> None:
 
 
 def note_answer(
-    session: Session, actor: Actor, alert_id: int, *, now: datetime, ask_until: datetime | None, about_self: bool | None = None
+    session: Session,
+    actor: Actor,
+    alert_id: int,
+    *,
+    now: datetime,
+    ask_until: datetime | None,
+    about_self: bool | None = None,
 ) -> None:
     """A question was answered; `ask_until` is set when another one follows."""
     it = session.get_one(Alert, alert_id)

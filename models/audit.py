@@ -55,5 +55,10 @@ def record(
 ) -> None:
     """Write one fact."""
     _INSERT.run(
-        session, at=at, fact=fact.value, actor_id=actor_id, subject=subject, details=json.dumps(details) if details else "{}"
+        session,
+        at=at,
+        fact=fact.value,
+        actor_id=actor_id,
+        subject=subject,
+        details=json.dumps(details) if details else "{}",
     )

@@ -90,7 +90,9 @@ def bind(session: Session, actor: Actor, number: str, name: str, proof: str, *, 
 
 def _same_name(one: str, other: str) -> bool:
     """Whether two spellings are one name: blanks, width, case and the dot between names do not count."""
-    first, second = ("".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum()) for name in (one, other))
+    first, second = (
+        "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum()) for name in (one, other)
+    )
     return first == second and bool(first)
 
 
@@ -116,9 +118,7 @@ def _attach(session: Session, actor: Actor, person: Person, *, now: datetime) ->
     mine = session.get_one(Contact, actor.contact_id)
     if mine.person_id == person.id:
         return BindResult.ALREADY
-    other = session.exec(
-        select(Contact).where(Contact.person_id == person.id, Contact.channel == mine.channel)
-    ).first()
+    other = session.exec(select(Contact).where(Contact.person_id == person.id, Contact.channel == mine.channel)).first()
     if other is not None:
         return BindResult.OTHER_ACCOUNT
     mine.person_id = person.id

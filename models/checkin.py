@@ -116,9 +116,11 @@ class Sent:
 
 _checkin, _version, _person = Checkin.__table__, CheckinVersion.__table__, Person.__table__  # type: ignore[attr-defined]
 _SENT = Fixed(
-    lambda: sa.select(_checkin.c.id, _checkin.c.version, _person.c.name, _checkin.c.sent_at)
-    .select_from(_checkin.join(_person, _person.c.id == _checkin.c.author_id))
-    .where(_checkin.c.round_id == sa.bindparam("round_id"), _checkin.c.unit_id == sa.bindparam("unit_id"))
+    lambda: (
+        sa.select(_checkin.c.id, _checkin.c.version, _person.c.name, _checkin.c.sent_at)
+        .select_from(_checkin.join(_person, _person.c.id == _checkin.c.author_id))
+        .where(_checkin.c.round_id == sa.bindparam("round_id"), _checkin.c.unit_id == sa.bindparam("unit_id"))
+    )
 )
 
 
@@ -197,15 +199,17 @@ def dorm_digest(session: Session, policy: CheckinPolicy, class_id: int, *, now: 
 
 _unit = Unit.__table__  # type: ignore[attr-defined]
 _ROOMS = Fixed(
-    lambda: sa.select(_checkin.c.id, _checkin.c.version, _checkin.c.state, _checkin.c.share, _unit.c.name)
-    .select_from(_checkin.join(_unit, _unit.c.id == _checkin.c.unit_id))
-    .where(_checkin.c.round_id == sa.bindparam("round_id"))
-    .where(
-        _checkin.c.unit_id.in_(
-            sa.select(_person.c.dorm_id).where(_person.c.class_id == sa.bindparam("class_id"), _STUDENT)
+    lambda: (
+        sa.select(_checkin.c.id, _checkin.c.version, _checkin.c.state, _checkin.c.share, _unit.c.name)
+        .select_from(_checkin.join(_unit, _unit.c.id == _checkin.c.unit_id))
+        .where(_checkin.c.round_id == sa.bindparam("round_id"))
+        .where(
+            _checkin.c.unit_id.in_(
+                sa.select(_person.c.dorm_id).where(_person.c.class_id == sa.bindparam("class_id"), _STUDENT)
+            )
         )
+        .order_by(_unit.c.name)
     )
-    .order_by(_unit.c.name)
 )
 _BODY = Fixed(
     lambda: sa.select(_version.c.body).where(
@@ -227,7 +231,7 @@ def _answers(session: Session, checkin_id: int, version: int) -> dict[str, Any]:
     return answers
 
 
-def submit(  # noqa: PLR0913 — one verb for both kinds: who, where, what, which version, when
+def submit(
     session: Session,
     actor: Actor,
     unit_id: int,
@@ -267,14 +271,18 @@ _OFFICER = {Level.CLASS: Role.COMMITTEE_MEMBER, Level.DORM: Role.DORM_OFFICER}
 
 _COLUMNS = ("round_id", "unit_id", "version", "author_id", "sent_at", "state", "share", "members", "on_leave")
 _NEW = Fixed(
-    lambda: sa.insert(_checkin)
-    .values({name: sa.bindparam(name, type_=sa.String if name == "share" else None) for name in _COLUMNS})
-    .returning(_checkin.c.id)
+    lambda: (
+        sa.insert(_checkin)
+        .values({name: sa.bindparam(name, type_=sa.String if name == "share" else None) for name in _COLUMNS})
+        .returning(_checkin.c.id)
+    )
 )
 _AGAIN = Fixed(
-    lambda: sa.update(_checkin)
-    .values({name: sa.bindparam(f"{name}_", type_=sa.String if name == "share" else None) for name in _COLUMNS[2:]})
-    .where(_checkin.c.id == sa.bindparam("id_"))
+    lambda: (
+        sa.update(_checkin)
+        .values({name: sa.bindparam(f"{name}_", type_=sa.String if name == "share" else None) for name in _COLUMNS[2:]})
+        .where(_checkin.c.id == sa.bindparam("id_"))
+    )
 )
 _KEEP = Fixed(
     lambda: sa.insert(_version).values(
@@ -283,7 +291,7 @@ _KEEP = Fixed(
 )
 
 
-def _write(  # noqa: PLR0913 — one row of each table
+def _write(
     session: Session,
     actor: Actor,
     sent: Sent | None,
@@ -314,7 +322,7 @@ def _write(  # noqa: PLR0913 — one row of each table
     return checkin_id
 
 
-def _write_concerns(  # noqa: PLR0913 — as above
+def _write_concerns(
     session: Session, actor: Actor, checkin: tuple[int, int], unit: Place, answers: dict[str, Any], *, now: datetime
 ) -> list[Concern]:
     found = [(ConcernKind.PERSON, each) for each in answers.get("concerns", ())]
@@ -374,7 +382,9 @@ class Progress:
     late: bool
 
 
-def progress(session: Session, policy: CheckinPolicy, classes: list[Unit], *, now: datetime) -> tuple[Round, list[Progress]]:
+def progress(
+    session: Session, policy: CheckinPolicy, classes: list[Unit], *, now: datetime
+) -> tuple[Round, list[Progress]]:
     """Done, not yet or late for each class of the current round, in the order given."""
     it = current_round(session, policy, RoundKind.CLASS, now=now)
     sent = dict(session.exec(select(Checkin.unit_id, Checkin.sent_at).where(Checkin.round_id == it.id)).all())

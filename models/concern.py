@@ -1,6 +1,7 @@
 """Concerns: what somebody saw of a person, or a question for a teacher. Facts, not verdicts.
 
-Rules: domain 2.4, Z-30, Z-33, X-28, X-29. Who a concern is about and what was seen are sealed; what the lists need (class, level, when) stands beside them.
+Rules: domain 2.4, Z-30, Z-33, X-28, X-29. Who a concern is about and what was seen are sealed; what the lists need (class,
+level, when) stands beside them.
 """
 
 from datetime import datetime, timedelta
@@ -69,7 +70,7 @@ def class_named(session: Session, answers: dict[str, Any]) -> int | None:
     return subject.class_id if subject is not None else None
 
 
-def write_concern(  # noqa: PLR0913 — a concern is who wrote what, where, when
+def write_concern(
     session: Session,
     actor: Actor,
     kind: ConcernKind,

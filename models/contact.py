@@ -62,18 +62,22 @@ def listening(session: Session, person_ids: Collection[int]) -> dict[int, list[C
 
 _table = Contact.__table__  # type: ignore[attr-defined]
 _USE = Fixed(
-    lambda: sa.update(_table)
-    .values(window_left=_table.c.window_left - 1)
-    .where(
-        _table.c.id == sa.bindparam("id_"),
-        _table.c.window_until > sa.bindparam("now"),
-        _table.c.window_left > sa.literal_column("0"),
+    lambda: (
+        sa.update(_table)
+        .values(window_left=_table.c.window_left - 1)
+        .where(
+            _table.c.id == sa.bindparam("id_"),
+            _table.c.window_until > sa.bindparam("now"),
+            _table.c.window_left > sa.literal_column("0"),
+        )
     )
 )
 _CLOSE = Fixed(
-    lambda: sa.update(_table)
-    .values(window_left=sa.literal_column("0"), window_until=sa.null())
-    .where(_table.c.id == sa.bindparam("id_"), _table.c.window_until == sa.bindparam("until_"))
+    lambda: (
+        sa.update(_table)
+        .values(window_left=sa.literal_column("0"), window_until=sa.null())
+        .where(_table.c.id == sa.bindparam("id_"), _table.c.window_until == sa.bindparam("until_"))
+    )
 )
 
 

@@ -302,7 +302,7 @@ def savepoint(session: Session) -> Iterator[None]:
 
 _DIALECTS: Mapping[bool, Callable[[], Dialect]] = {
     True: lambda: sqlite.dialect(paramstyle="named"),
-    False: lambda: postgresql.dialect(paramstyle="pyformat"),
+    False: lambda: postgresql.dialect(paramstyle="pyformat"),  # type: ignore[no-untyped-call]
 }
 
 

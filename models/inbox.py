@@ -36,15 +36,19 @@ _INSERT = Fixed(
     lambda: upsert(_table).values(key=sa.bindparam("key"), received_at=sa.bindparam("at")).on_conflict_do_nothing()
 )
 _REPLY = Fixed(lambda: sa.select(_table.c.reply).where(_table.c.key == sa.bindparam("key")))
-_STORE = Fixed(lambda: sa.update(_table).values(reply=sa.bindparam("reply_")).where(_table.c.key == sa.bindparam("key_")))
+_STORE = Fixed(
+    lambda: sa.update(_table).values(reply=sa.bindparam("reply_")).where(_table.c.key == sa.bindparam("key_"))
+)
 _EMPTY = Fixed(
-    lambda: sa.update(_table)
-    .values(reply=sa.null())
-    .where(
-        _table.c.key.in_(
-            sa.select(_table.c.key)
-            .where(_table.c.received_at < sa.bindparam("before"), _table.c.reply.is_not(None))
-            .limit(sa.bindparam("most", type_=sa.Integer))
+    lambda: (
+        sa.update(_table)
+        .values(reply=sa.null())
+        .where(
+            _table.c.key.in_(
+                sa.select(_table.c.key)
+                .where(_table.c.received_at < sa.bindparam("before"), _table.c.reply.is_not(None))
+                .limit(sa.bindparam("most", type_=sa.Integer))
+            )
         )
     )
 )

@@ -93,17 +93,20 @@ class Push(SQLModel, table=True):
 
 _table = Push.__table__  # type: ignore[attr-defined]
 _INSERT = Fixed(
-    lambda: upsert(_table)
-    .values(
-        {
-            name: sa.bindparam(name, type_=sa.String)
-            for name in ("dedupe_key", "number", "kind", "data", "urgency")
-        }
-        | {name: sa.bindparam(name) for name in ("person_id", "created_at", "due_at", "expires_at")}
-        | {"state": sa.literal_column("'queued'"), "fence": sa.literal_column("0"), "attempts": sa.literal_column("0")}
+    lambda: (
+        upsert(_table)
+        .values(
+            {name: sa.bindparam(name, type_=sa.String) for name in ("dedupe_key", "number", "kind", "data", "urgency")}
+            | {name: sa.bindparam(name) for name in ("person_id", "created_at", "due_at", "expires_at")}
+            | {
+                "state": sa.literal_column("'queued'"),
+                "fence": sa.literal_column("0"),
+                "attempts": sa.literal_column("0"),
+            }
+        )
+        .on_conflict_do_nothing(index_elements=[_table.c.dedupe_key])
+        .returning(_table.c.id)
     )
-    .on_conflict_do_nothing(index_elements=[_table.c.dedupe_key])
-    .returning(_table.c.id)
 )
 
 
@@ -183,34 +186,38 @@ _LETTER = (
 _LIVE = _table.c.state.in_([sa.literal_column("'queued'"), sa.literal_column("'sending'")])
 _FREE = (_table.c.lease_until.is_(None)) | (_table.c.lease_until < sa.bindparam("machine"))
 _CLAIM = Fixed(
-    lambda: sa.update(_table)
-    .values(
-        state=sa.literal_column("'sending'"),
-        fence=_table.c.fence + 1,
-        attempts=_table.c.attempts + 1,
-        lease_until=sa.bindparam("lease_until_"),
-    )
-    .where(
-        _table.c.id.in_(
-            sa.select(_table.c.id)
-            .where(_LIVE, _table.c.due_at <= sa.bindparam("now"), _FREE)
-            .order_by(sa.case((_table.c.urgency == sa.literal_column("'urgent'"), 0), else_=1), _table.c.due_at)
-            .limit(sa.bindparam("most", type_=sa.Integer))
-            .with_for_update(skip_locked=True)
+    lambda: (
+        sa.update(_table)
+        .values(
+            state=sa.literal_column("'sending'"),
+            fence=_table.c.fence + 1,
+            attempts=_table.c.attempts + 1,
+            lease_until=sa.bindparam("lease_until_"),
         )
+        .where(
+            _table.c.id.in_(
+                sa.select(_table.c.id)
+                .where(_LIVE, _table.c.due_at <= sa.bindparam("now"), _FREE)
+                .order_by(sa.case((_table.c.urgency == sa.literal_column("'urgent'"), 0), else_=1), _table.c.due_at)
+                .limit(sa.bindparam("most", type_=sa.Integer))
+                .with_for_update(skip_locked=True)
+            )
+        )
+        .returning(*[_table.c[name] for name in _LETTER])
     )
-    .returning(*[_table.c[name] for name in _LETTER])
 )
 _CLAIM_ONE = Fixed(
-    lambda: sa.update(_table)
-    .values(
-        state=sa.literal_column("'sending'"),
-        fence=_table.c.fence + 1,
-        attempts=_table.c.attempts + 1,
-        lease_until=sa.bindparam("lease_until_"),
+    lambda: (
+        sa.update(_table)
+        .values(
+            state=sa.literal_column("'sending'"),
+            fence=_table.c.fence + 1,
+            attempts=_table.c.attempts + 1,
+            lease_until=sa.bindparam("lease_until_"),
+        )
+        .where(_table.c.id == sa.bindparam("id_"), _LIVE, _table.c.due_at <= sa.bindparam("now"), _FREE)
+        .returning(*[_table.c[name] for name in _LETTER])
     )
-    .where(_table.c.id == sa.bindparam("id_"), _LIVE, _table.c.due_at <= sa.bindparam("now"), _FREE)
-    .returning(*[_table.c[name] for name in _LETTER])
 )
 
 
@@ -234,7 +241,9 @@ def _letter(row: Sequence[Any]) -> Letter:
 def claim_due(session: Session, most: int, *, now: datetime, machine: datetime) -> list[Letter]:
     """Take due rows that nobody holds, urgent ones first; a row whose holder fell silent is taken again."""
     rows = _CLAIM.all(session, now=now, machine=machine, lease_until_=machine + LEASE, most=most)
-    return sorted((_letter(row) for row in rows), key=lambda letter: (letter.urgency is not Urgency.URGENT, letter.due_at))
+    return sorted(
+        (_letter(row) for row in rows), key=lambda letter: (letter.urgency is not Urgency.URGENT, letter.due_at)
+    )
 
 
 def claim_one(session: Session, push_id: int, *, now: datetime, machine: datetime) -> Letter | None:
@@ -259,9 +268,11 @@ def still_holds(session: Session, letter: Letter, *, machine: datetime) -> bool:
 
 _RENEW = Fixed(lambda: sa.update(_table).values(lease_until=sa.bindparam("lease_until_")).where(*_HELD))
 _MARK = Fixed(
-    lambda: sa.update(_table)
-    .values(lease_until=sa.bindparam("lease_until_"), outcome=sa.bindparam("outcome_"))
-    .where(*_HELD)
+    lambda: (
+        sa.update(_table)
+        .values(lease_until=sa.bindparam("lease_until_"), outcome=sa.bindparam("outcome_"))
+        .where(*_HELD)
+    )
 )
 
 
@@ -295,20 +306,22 @@ class Outcome:
 
 
 _SETTLE = Fixed(
-    lambda: sa.update(_table)
-    .values(
-        state=sa.bindparam("state_", type_=sa.String),
-        channel=sa.bindparam("channel_", type_=sa.String),
-        outcome=sa.bindparam("outcome_"),
-        reason=sa.bindparam("reason_"),
-        due_at=sa.bindparam("due_"),
-        settled_at=sa.bindparam("settled_"),
-        lease_until=sa.null(),
-    )
-    .where(
-        _table.c.id == sa.bindparam("id_"),
-        _table.c.fence == sa.bindparam("fence_"),
-        _table.c.state == sa.literal_column("'sending'"),
+    lambda: (
+        sa.update(_table)
+        .values(
+            state=sa.bindparam("state_", type_=sa.String),
+            channel=sa.bindparam("channel_", type_=sa.String),
+            outcome=sa.bindparam("outcome_"),
+            reason=sa.bindparam("reason_"),
+            due_at=sa.bindparam("due_"),
+            settled_at=sa.bindparam("settled_"),
+            lease_until=sa.null(),
+        )
+        .where(
+            _table.c.id == sa.bindparam("id_"),
+            _table.c.fence == sa.bindparam("fence_"),
+            _table.c.state == sa.literal_column("'sending'"),
+        )
     )
 )
 
@@ -359,4 +372,3 @@ def next_due(session: Session) -> datetime | None:
     """When the next live row is due."""
     found = session.exec(select(sa.func.min(Push.due_at)).where(_LIVE)).one()
     return None if found is None else utc(found)
-

@@ -20,7 +20,11 @@ def own_data(session: Session, actor: Actor, *, now: datetime) -> dict[str, Any]
     Shape: name, number, phone (last four digits), unit names, roles (values of Role), how many accounts, check-ins and concerns.
     """
     person = session.get_one(Person, actor.person)
-    units = [session.get_one(Unit, unit_id).name for unit_id in (person.college_id, person.class_id, person.dorm_id) if unit_id]
+    units = [
+        session.get_one(Unit, unit_id).name
+        for unit_id in (person.college_id, person.class_id, person.dorm_id)
+        if unit_id
+    ]
     checkins = session.exec(select(func.count()).where(CheckinVersion.author_id == person.id)).one()
     concerns = session.exec(select(func.count()).where(col(Concern.writer_id) == person.id)).one()
     record(session, Fact.OWN_DATA_SHOWN, person.id, f"person:{person.id}", at=now)

@@ -1,6 +1,7 @@
 """People of the school, as the roster names them."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -46,6 +47,26 @@ def members(session: Session, unit_id: int) -> list[Person]:
             .order_by(col(Person.number))
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """A student as somebody may name them."""
+
+    id: int
+    name: str
+    number: str
+
+
+def students_of(session: Session, unit_ids: Collection[int]) -> list[Student]:
+    """Students of several classes and dorms, by number, nobody twice; one query for a whole school."""
+    rows = session.exec(
+        select(col(Person.id), Person.name, Person.number)
+        .where(col(Person.class_id).in_(unit_ids) | col(Person.dorm_id).in_(unit_ids))
+        .where(Person.kind == Kind.STUDENT, col(Person.ended_at).is_(None))
+        .order_by(Person.number)
+    )
+    return [Student(person_id or 0, name, number) for person_id, name, number in rows]
 
 
 def those_who_left(session: Session, person_ids: Collection[int]) -> set[int]:

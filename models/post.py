@@ -72,9 +72,11 @@ class Held:
 
 _post, _person, _unit, _contact = Post.__table__, Person.__table__, Unit.__table__, Contact.__table__  # type: ignore[attr-defined]
 _HELD = Fixed(
-    lambda: sa.select(_post.c.role, _post.c.unit_id)
-    .where(_post.c.person_id == sa.bindparam("person_id"), _post.c.ended_at.is_(None))
-    .order_by(_post.c.id)
+    lambda: (
+        sa.select(_post.c.role, _post.c.unit_id)
+        .where(_post.c.person_id == sa.bindparam("person_id"), _post.c.ended_at.is_(None))
+        .order_by(_post.c.id)
+    )
 )
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlmodel import Field, Session, SQLModel, col, select
+from sqlmodel import Field, Session, SQLModel, select
 
 from models.audit import Fact, record
 from models.db import Fixed, UTCDateTime, enum_column, utc
@@ -129,16 +129,18 @@ def next_slot(policy: CheckinPolicy, kind: RoundKind, now: datetime) -> Slot:
 
 _table = Round.__table__  # type: ignore[attr-defined]
 _OPEN = Fixed(
-    lambda: upsert(_table)
-    .values(
-        kind=sa.bindparam("kind", type_=sa.String),
-        opens_on=sa.bindparam("opens_on"),
-        opens_at=sa.bindparam("opens_at"),
-        due_at=sa.bindparam("due_at"),
-        announced=sa.bindparam("announced"),
+    lambda: (
+        upsert(_table)
+        .values(
+            kind=sa.bindparam("kind", type_=sa.String),
+            opens_on=sa.bindparam("opens_on"),
+            opens_at=sa.bindparam("opens_at"),
+            due_at=sa.bindparam("due_at"),
+            announced=sa.bindparam("announced"),
+        )
+        .on_conflict_do_nothing(index_elements=[_table.c.kind, _table.c.opens_on])
+        .returning(_table.c.id)
     )
-    .on_conflict_do_nothing(index_elements=[_table.c.kind, _table.c.opens_on])
-    .returning(_table.c.id)
 )
 
 
@@ -158,10 +160,12 @@ def open_round(session: Session, slot: Slot, *, due_at: datetime, announced: boo
 
 
 _LAST = Fixed(
-    lambda: sa.select(_table.c.id, _table.c.opens_at, _table.c.due_at, _table.c.announced)
-    .where(_table.c.kind == sa.bindparam("kind", type_=sa.String), _table.c.opens_at <= sa.bindparam("now"))
-    .order_by(_table.c.opens_at.desc())
-    .limit(sa.literal_column("1"))
+    lambda: (
+        sa.select(_table.c.id, _table.c.opens_at, _table.c.due_at, _table.c.announced)
+        .where(_table.c.kind == sa.bindparam("kind", type_=sa.String), _table.c.opens_at <= sa.bindparam("now"))
+        .order_by(_table.c.opens_at.desc())
+        .limit(sa.literal_column("1"))
+    )
 )
 
 

@@ -78,7 +78,9 @@ def overview(session: Session, policy: CheckinPolicy, person_id: int, *, now: da
     ids = [unit.id or 0 for unit in classes]
     it = current_round(session, policy, RoundKind.CLASS, now=now)
     sent = dict(
-        session.exec(select(Checkin.unit_id, Checkin.state).where(Checkin.round_id == it.id, col(Checkin.unit_id).in_(ids))).all()
+        session.exec(
+            select(Checkin.unit_id, Checkin.state).where(Checkin.round_id == it.id, col(Checkin.unit_id).in_(ids))
+        ).all()
     )
     since = _since(it, now)
     concerns: dict[int, list[Concern]] = {}

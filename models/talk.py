@@ -91,67 +91,78 @@ class Met:
 
 _contact, _person, _talk = Contact.__table__, Person.__table__, TalkLog.__table__  # type: ignore[attr-defined]
 _MEET = Fixed(
-    lambda: sa.select(
-        _contact.c.id,
-        _contact.c.listening,
-        _contact.c.window_until,
-        _contact.c.window_left,
-        _person.c.id.label("person_id"),
-        _person.c.name,
-        _person.c.kind,
-        _person.c.college_id,
-        _person.c.class_id,
-        _person.c.dorm_id,
-        _talk.c.log,
-        _talk.c.touched_at,
-        _talk.c.failures,
-        _talk.c.dropped,
-    )
-    .select_from(
-        _contact.outerjoin(_person, (_person.c.id == _contact.c.person_id) & _person.c.ended_at.is_(None)).outerjoin(
-            _talk, _talk.c.contact_id == _contact.c.id
+    lambda: (
+        sa.select(
+            _contact.c.id,
+            _contact.c.listening,
+            _contact.c.window_until,
+            _contact.c.window_left,
+            _person.c.id.label("person_id"),
+            _person.c.name,
+            _person.c.kind,
+            _person.c.college_id,
+            _person.c.class_id,
+            _person.c.dorm_id,
+            _talk.c.log,
+            _talk.c.touched_at,
+            _talk.c.failures,
+            _talk.c.dropped,
         )
+        .select_from(
+            _contact.outerjoin(
+                _person, (_person.c.id == _contact.c.person_id) & _person.c.ended_at.is_(None)
+            ).outerjoin(_talk, _talk.c.contact_id == _contact.c.id)
+        )
+        .where(
+            _contact.c.channel == sa.bindparam("channel", type_=sa.String),
+            _contact.c.address == sa.bindparam("address"),
+        )
+        .with_for_update(of=_contact)
     )
-    .where(_contact.c.channel == sa.bindparam("channel", type_=sa.String), _contact.c.address == sa.bindparam("address"))
-    .with_for_update(of=_contact)
 )
 _NEW = Fixed(
-    lambda: upsert(_contact)
-    .values(
-        channel=sa.bindparam("channel", type_=sa.String),
-        address=sa.bindparam("address"),
-        listening=sa.bindparam("listening"),
-        window_left=sa.bindparam("window_left"),
+    lambda: (
+        upsert(_contact)
+        .values(
+            channel=sa.bindparam("channel", type_=sa.String),
+            address=sa.bindparam("address"),
+            listening=sa.bindparam("listening"),
+            window_left=sa.bindparam("window_left"),
+        )
+        .on_conflict_do_nothing()
     )
-    .on_conflict_do_nothing()
 )
 _SEEN = Fixed(
-    lambda: sa.update(_contact)
-    .values(
-        seen_at=sa.bindparam("at"),
-        listening=sa.bindparam("listening_"),
-        window_until=sa.bindparam("until_"),
-        window_left=sa.bindparam("left_"),
+    lambda: (
+        sa.update(_contact)
+        .values(
+            seen_at=sa.bindparam("at"),
+            listening=sa.bindparam("listening_"),
+            window_until=sa.bindparam("until_"),
+            window_left=sa.bindparam("left_"),
+        )
+        .where(_contact.c.id == sa.bindparam("id_"))
     )
-    .where(_contact.c.id == sa.bindparam("id_"))
 )
 _KEEP = Fixed(
-    lambda: upsert(_talk)
-    .values(
-        contact_id=sa.bindparam("contact_id"),
-        log=sa.bindparam("log"),
-        touched_at=sa.bindparam("at"),
-        failures=sa.bindparam("failures"),
-        dropped=sa.bindparam("dropped"),
-    )
-    .on_conflict_do_update(
-        index_elements=[_talk.c.contact_id],
-        set_={
-            "log": sa.text("excluded.log"),
-            "touched_at": sa.text("excluded.touched_at"),
-            "failures": sa.text("excluded.failures"),
-            "dropped": sa.text("excluded.dropped"),
-        },
+    lambda: (
+        upsert(_talk)
+        .values(
+            contact_id=sa.bindparam("contact_id"),
+            log=sa.bindparam("log"),
+            touched_at=sa.bindparam("at"),
+            failures=sa.bindparam("failures"),
+            dropped=sa.bindparam("dropped"),
+        )
+        .on_conflict_do_update(
+            index_elements=[_talk.c.contact_id],
+            set_={
+                "log": sa.text("excluded.log"),
+                "touched_at": sa.text("excluded.touched_at"),
+                "failures": sa.text("excluded.failures"),
+                "dropped": sa.text("excluded.dropped"),
+            },
+        )
     )
 )
 
@@ -201,7 +212,13 @@ def _unsealed(sealed: bytes | None, contact_id: int) -> bytes | None:
 
 
 def note_seen(
-    session: Session, contact_id: int, *, listening: bool, window_until: datetime | None, window_left: int, now: datetime
+    session: Session,
+    contact_id: int,
+    *,
+    listening: bool,
+    window_until: datetime | None,
+    window_left: int,
+    now: datetime,
 ) -> None:
     """Remember when the contact was last heard, and the platform's window that this opened."""
     _SEEN.run(session, id_=contact_id, at=now, listening_=listening, until_=window_until, left_=window_left)
@@ -220,15 +237,19 @@ def keep(session: Session, contact_id: int, talk: OpenTalk, *, now: datetime) ->
 
 
 _STALE = Fixed(
-    lambda: sa.select(_talk.c.contact_id, _talk.c.log, _talk.c.touched_at)
-    .where(_talk.c.log.is_not(None), _talk.c.touched_at < sa.bindparam("before"))
-    .order_by(_talk.c.touched_at)
-    .limit(sa.bindparam("most", type_=sa.Integer))
+    lambda: (
+        sa.select(_talk.c.contact_id, _talk.c.log, _talk.c.touched_at)
+        .where(_talk.c.log.is_not(None), _talk.c.touched_at < sa.bindparam("before"))
+        .order_by(_talk.c.touched_at)
+        .limit(sa.bindparam("most", type_=sa.Integer))
+    )
 )
 _PUT_AWAY = Fixed(
-    lambda: sa.update(_talk)
-    .values(log=sa.null(), failures=sa.literal_column("0"), dropped=sa.bindparam("dropped_"))
-    .where(_talk.c.contact_id == sa.bindparam("id_"), _talk.c.touched_at == sa.bindparam("touched_"))
+    lambda: (
+        sa.update(_talk)
+        .values(log=sa.null(), failures=sa.literal_column("0"), dropped=sa.bindparam("dropped_"))
+        .where(_talk.c.contact_id == sa.bindparam("id_"), _talk.c.touched_at == sa.bindparam("touched_"))
+    )
 )
 
 

@@ -44,7 +44,9 @@ class Place:
 
 
 _table = Unit.__table__  # type: ignore[attr-defined]
-_PLACE = Fixed(lambda: sa.select(_table.c.id, _table.c.level, _table.c.name).where(_table.c.id == sa.bindparam("unit_id")))
+_PLACE = Fixed(
+    lambda: sa.select(_table.c.id, _table.c.level, _table.c.name).where(_table.c.id == sa.bindparam("unit_id"))
+)
 
 
 def place(session: Session, unit_id: int) -> Place:

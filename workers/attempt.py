@@ -64,15 +64,16 @@ class Equipment:
 
 def attempt(letter: Letter, contacts: Sequence[Contact], equipment: Equipment) -> Outcome | None:
     """Try every way until one is accepted; None when the claim was lost. Never raises."""
+    it = _Attempt(letter, contacts, equipment)
     try:
-        return _Attempt(letter, contacts, equipment).run()
+        return it.run()
     except ClaimLostError:
         log.info("a push is another worker's now", extra={"push": letter.id})
         return None
     except Exception:
         # A row that cannot be put into words must neither stop the others nor be tried for ever.
         log.exception("an attempt at a push failed", extra={"push": letter.id, "kind": letter.kind.value})
-        return again(letter, "error")
+        return it.cut_short()
 
 
 def again(
@@ -202,9 +203,14 @@ class _Attempt:
         hit("delivery.after_request")
         return Outcome(self.letter, PushState.ACCEPTED, channel, "0")
 
+    def cut_short(self) -> Outcome:
+        """The end of an attempt that broke off nobody knows where."""
+        return self._once_more(Channel.OFFICIAL_ACCOUNT) if self.marked else again(self.letter, "error")
+
     def _without_answer(self, way: Way, channel: Channel) -> Outcome:
-        if way.repeatable:
-            return again(self.letter, NO_ANSWER, channel=channel)
+        return again(self.letter, NO_ANSWER, channel=channel) if way.repeatable else self._once_more(channel)
+
+    def _once_more(self, channel: Channel) -> Outcome:
         if self.is_urgent and self.letter.outcome != ASKED:
             return again(self.letter, ASKED, channel=channel)
         return self._uncertain(channel)

@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlmodel import func, select
 
 from models import clock, db
-from models.outbox import Push, next_due
+from models.outbox import Push, PushState, next_due
 from models.schema import is_current
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class _Outbox:
             states = session.exec(select(Push.state, func.count()).group_by(Push.state)).all()
             oldest = next_due(session)
         for state, count in states:
-            rows.add_metric([state.value], count)
+            rows.add_metric([PushState(state).value], count)
         late.add_metric([], max(0.0, (clock.now() - oldest).total_seconds()) if oldest else 0.0)
         yield rows
         yield late

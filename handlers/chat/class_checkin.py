@@ -76,6 +76,9 @@ class Correct(StrEnum):
     LEAVE = "leave"
 
 
+DORM_WORDS = 360
+"""Characters of all rooms' words above the first question: a reply holds 2,000 bytes."""
+
 WHICH = OneOf("class_checkin.which")
 AGAIN = Choice("class_checkin.again", Correct)
 OVERALL = Choice("class_checkin.overall", Overall)
@@ -166,8 +169,15 @@ def _dorm_lines(talk: Talk, digest: DormDigest) -> str:
     if not digest.rooms:
         return ""
     lines = [talk.words("class_checkin.dorm_counts", usual=digest.usual, unsure=digest.unsure, told=digest.told)]
-    lines += [talk.words("class_checkin.dorm_words", room=room, words=words) for room, words in digest.words]
+    share = DORM_WORDS // max(1, len(digest.words))
+    lines += [talk.words("class_checkin.dorm_words", room=room, words=_short(words, share)) for room, words in digest.words]
     return "\n".join(lines)
+
+
+def _short(words: str, most: int) -> str:
+    """On one line, and cut where the reply would not hold all rooms."""
+    line = " ".join(words.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _areas() -> Any:

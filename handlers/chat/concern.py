@@ -14,7 +14,7 @@ from handlers.dialogue.steps import Dialogue, ask, once, remember
 from handlers.dialogue.talk import Talk
 from models.alert import Trigger, raise_alert, withdraw
 from models.concern import Attention, send_concern
-from models.person import Kind, Person, members
+from models.person import Kind, Person, Student, students_of
 from models.talk import Actor
 from models.unit import Level, below
 
@@ -49,15 +49,14 @@ class Review(StrEnum):
     DROP = "drop"
 
 
-def near(talk: Talk) -> list[Person]:
-    """Whom the asker may name: class- and room-mates; a teacher, the students of the units they look after."""
+def near(talk: Talk) -> list[Student]:
+    """Whom the asker may name: class- and room-mates, and the students of the units they look after."""
     actor = talk.actor
-    if actor.kind is Kind.STAFF:
-        classes = [unit for post in actor.posts for unit in below(talk.session, post.unit_id, Level.CLASS)]
-        found = [person for unit in classes for person in members(talk.session, unit.id or 0)]
-    else:
-        found = [person for unit_id in (actor.class_id, actor.dorm_id) if unit_id for person in members(talk.session, unit_id)]
-    return list({person.id: person for person in found if person.id != actor.person_id}.values())
+    units = {unit_id for unit_id in (actor.class_id, actor.dorm_id) if unit_id}
+    for post in actor.posts:
+        below_it = below(talk.session, post.unit_id, Level.CLASS) if actor.kind is Kind.STAFF else []
+        units |= {unit.id or 0 for unit in below_it} or {post.unit_id}
+    return [student for student in students_of(talk.session, units) if student.id != actor.person_id]
 
 
 SUBJECT = PersonOf("concern.subject", near)

@@ -55,7 +55,9 @@ def _row(talk: Talk, row: Row) -> str:
     """Class, count and level; how the week was only in the class's own words."""
     words, parts = talk.words, [row.unit.name]
     if row.total:
-        parts.append(words("summaries.waiting" if row.waiting else "summaries.seen", waiting=row.waiting, total=row.total))
+        parts.append(
+            words("summaries.waiting" if row.waiting else "summaries.seen", waiting=row.waiting, total=row.total)
+        )
     if row.level:
         parts.append(words(f"concern.attention.short.{row.level.value}"))
     if row.state:

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from handlers.dialogue.question import Heard, Options, Question, Read, Unclear
 from handlers.dialogue.reading import folded, pick, plain
-from models.person import Person
+from models.person import Student
 
 if TYPE_CHECKING:
     from handlers.dialogue.talk import Talk
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _TYPED = "typed:"
 _LONGEST_NAME = 40
 _TAIL = 4
+_MOST_SHOWN = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class PersonOf(Question[Named]):
 
     kind = "person"
 
-    def __init__(self, key: str, people: Callable[["Talk"], list[Person]]) -> None:
+    def __init__(self, key: str, people: Callable[["Talk"], list[Student]]) -> None:
         super().__init__(key)
         self.people = people
 
@@ -53,14 +54,17 @@ class PersonOf(Question[Named]):
             return Read(options[at][0])
         if not said:
             return Unclear("empty")
-        if len(said) > _LONGEST_NAME:
+        typed = " ".join(folded(heard.text).split())
+        if max(len(said), len(typed)) > _LONGEST_NAME:
             return Unclear("person_only")
         found = [person for person in self.people(talk) if _fits(person, said)]
         if len(found) == 1:
             return Read(str(found[0].id))
+        if len(found) > _MOST_SHOWN:
+            return Unclear("person_many")
         if found:
             return Unclear("person_two", [[str(person.id), _shown(talk, person)] for person in found])
-        return Unclear("person_number") if said.isdecimal() else Read(_TYPED + folded(heard.text))
+        return Unclear("person_number") if said.isdecimal() else Read(_TYPED + typed)
 
     @override
     def from_json(self, value: Any) -> Named:
@@ -68,10 +72,10 @@ class PersonOf(Question[Named]):
         return Named(None, text[len(_TYPED) :]) if text.startswith(_TYPED) else Named(int(text), None)
 
 
-def _fits(person: Person, said: str) -> bool:
+def _fits(person: Student, said: str) -> bool:
     number = plain(person.number)
     return said in (plain(person.name), number) or (len(said) == _TAIL and said.isalnum() and number.endswith(said))
 
 
-def _shown(talk: "Talk", person: Person) -> str:
+def _shown(talk: "Talk", person: Student) -> str:
     return talk.words("dialogue.person_choice", name=person.name, tail=person.number[-_TAIL:])

@@ -218,7 +218,7 @@ class OneOf(Question[str]):
     def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear | Turned:
         if not heard.is_text:
             return Unclear("media")
-        every: Options = [[str(value), str(label)] for value, label in talk.asked["options"]]
+        every: Options = [[str(value), str(label)] for value, label in talk.asked.get("options", options)]
         at = pick(heard.text, len(options))
         at = match(heard.text, [[label] for _, label in options]) if at is None else at
         value = self._named(heard.text, every) if at is None else options[at][0]

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "俩": 2}
 _UNITS = {"十": 10, "百": 100, "千": 1000}
 # Blanks and marks; also what nobody sees: zero-width characters, and what makes a digit a keycap.
-_NOISE = re.compile(r"[\s,.;:!?、，。；：！？~～…·'\"“”‘’()（）\[\]【】<>《》「」–—\-\u200b-\u200f\u2060\ufeff\ufe0f\u20e3]+")
+_NOISE = re.compile(
+    r"[\s,.;:!?、，。；：！？~～…·'\"“”‘’()（）\[\]【】<>《》「」–—\-\u200b-\u200f\u2060\ufeff\ufe0f\u20e3]+"
+)
 _PICK_FRAME = re.compile(r"^(我?选(?:择)?|第|回复|打开|我要|要)?(.+?)((?:个|项|号|吧|呢|啊|哦|的|选项)*)$")
 _RANGE = re.compile(r"\d\s*[-~～–—到至]\s*\d")
 _DENIED = re.compile(r"[不没非别未]|[-\u2212]\s*\d")
@@ -91,7 +93,10 @@ def match(text: str, labels: Sequence[Sequence[str]]) -> int | None:
             return at
     if len(said) > 30:  # noqa: PLR2004 — inside a long text a label proves nothing
         return None
-    hits = {at: max((len(word) for word in words if len(word) > 1 and word in said), default=0) for at, words in enumerate(known)}
+    hits = {
+        at: max((len(word) for word in words if len(word) > 1 and word in said), default=0)
+        for at, words in enumerate(known)
+    }
     longest = max(hits.values(), default=0)
     named = [at for at, size in hits.items() if size and size == longest]
     # 「不用发送」 contains 「发送」 and means the opposite: a denied label is no answer.

@@ -1,7 +1,7 @@
 """Replay: a conversation's log in, its next question or its end out. Laws: design, idea 1; tests/handlers/test_replay.py.
 
 A log entry is a JSON object: `k` kind, `n` name, `t` the moment it was run or its answer was given. A question also has `f` its
-fingerprint, `o` the options and `s` the text as they were shown, `m` how often the answer was unclear, and with `t` its answer `a`.
+fingerprint, `o` the options and `s` the text as they were shown, `m` how often the answer was unclear; with `t` comes the answer, `a`.
 """
 
 from collections import Counter
@@ -75,7 +75,9 @@ def _handed_out(value: Any) -> Any:
 class Replay:
     """One run of a script over its log. Changes `frame.log`; the caller keeps it or throws it away."""
 
-    def __init__(self, it: Conversation, talk: Talk, frame: Frame, savepoint: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self, it: Conversation, talk: Talk, frame: Frame, savepoint: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         self._it = it
         self._talk = talk
         self._frame = frame

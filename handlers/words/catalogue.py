@@ -25,8 +25,7 @@ class Words:
         self.always = dict(always)
         self._sentences = _read(sorted(_default_files().items()))
         if own is not None and own.is_dir():
-            self._reword({path.name: path.read_text("utf-8") for path in own.glob("*.toml")})
-        self._check_placeholders()
+            self._reword({path.name: _read_own(path) for path in own.glob("*.toml")})
 
     def __contains__(self, key: str) -> bool:
         return key in self._sentences
@@ -53,7 +52,9 @@ class Words:
     def turn(self, key: str, count: int, **values: Any) -> str:
         """The sentence of a list for the `count`-th time, 0 first; round again at the end."""
         found = self.also(key)
-        return found[count % len(found)].format_map(self.always | {name: self.show(value) for name, value in values.items()})
+        return found[count % len(found)].format_map(
+            self.always | {name: self.show(value) for name, value in values.items()}
+        )
 
     def show(self, value: Any) -> Any:
         """A value as a person reads it."""
@@ -76,19 +77,12 @@ class Words:
             if default is None:
                 msg = f"words/: {key} is no sentence of this version; take it out"
                 raise SettingsError(msg)
-            if _placeholders(sentence) != _placeholders(default):
-                wanted = ", ".join(sorted(_placeholders(default))) or "none"
+            _check_form(key, sentence, default)
+            if _placeholders(key, sentence) != _placeholders(key, default):
+                wanted = ", ".join(sorted(_placeholders(key, default))) or "none"
                 msg = f"words/: {key} must use exactly these placeholders: {wanted}"
                 raise SettingsError(msg)
             self._sentences[key] = sentence
-
-    def _check_placeholders(self) -> None:
-        for key, sentence in self._sentences.items():
-            try:
-                _placeholders(sentence)
-            except ValueError as error:
-                msg = f"words/: {key} has a broken placeholder; write braces only around names"
-                raise SettingsError(msg) from error
 
 
 def _default_files() -> dict[str, str]:
@@ -119,6 +113,32 @@ def _flatten(prefix: str, table: Mapping[str, Any], into: dict[str, str | list[s
             into[key] = str(value).strip("\n")
 
 
-def _placeholders(sentence: str | list[str]) -> set[str]:
+def _read_own(path: Path) -> str:
+    """A school's file, also as Windows editors save it."""
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        msg = f"words/{path.name} is not UTF-8: save it again in that encoding"
+        raise SettingsError(msg) from error
+
+
+def _check_form(key: str, sentence: str | list[str], default: str | list[str]) -> None:
+    """A sentence stays a sentence, a list a list; only synonyms may be none, and a sentence only where ours is none."""
+    wanted = "one sentence" if isinstance(default, str) else "a list of sentences"
+    parts = [sentence] if isinstance(sentence, str) else sentence
+    empty = any(not part.strip() for part in parts) or (not parts and ".also." not in key)
+    if (empty and sentence != default) or type(sentence) is not type(default):
+        msg = f"words/: {key} must be {wanted}, and not empty"
+        raise SettingsError(msg)
+
+
+def _placeholders(key: str, sentence: str | list[str]) -> set[str]:
     parts = sentence if isinstance(sentence, list) else [sentence]
-    return {name for part in parts for _, name, _, _ in string.Formatter().parse(part) if name}
+    try:
+        found = [field for part in parts for field in string.Formatter().parse(part) if field[1] is not None]
+    except ValueError:
+        found = [("", "", "", None)]
+    if any(not name or form or kind for _, name, form, kind in found):
+        msg = f"words/: {key} has a broken placeholder; write braces only around names"
+        raise SettingsError(msg)
+    return {str(name) for _, name, _, _ in found}

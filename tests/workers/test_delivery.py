@@ -15,8 +15,9 @@ from models.outbox import ATTEMPTS, Outcome, PushKind, PushState, Urgency, claim
 from models.person import Person
 from tests.workers.office import FORM, TEMPLATE, Office
 from workers.attempt import ASKED, Equipment, Reason, attempt
-from workers.delivery import deliver_one, drain
+from workers.delivery import deliver_one, drain, equip
 from workers.senders.official_account import TemplateForm
+from workers.senders.parcel import Parcel, Way
 
 URGENT = Urgency.URGENT
 SERVICE, TEMPLATES, WECOM = "custom/send", "template/send", "message/send"
@@ -301,6 +302,31 @@ def test_a_row_that_cannot_be_put_into_words_stops_nobody(office: Office) -> Non
 
     assert (office.row(broken).state, office.row(broken).outcome) == (PushState.QUEUED, "error")
     assert office.row(sound).state is PushState.ACCEPTED
+
+
+class Breaking:
+    """A channel that breaks off in the middle of a request."""
+
+    channel = Channel.OFFICIAL_ACCOUNT
+
+    def ways(self, parcel: Parcel) -> list[Way]:
+        """One, whose repeat the platform would not notice."""
+
+        def send(_: float) -> None:
+            raise ZeroDivisionError(parcel.number)
+
+        return [Way(repeatable=False, windowed=True, send=send)]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_request_that_broke_off_is_as_uncertain_as_one_without_answer(office: Office) -> None:
+    office.bind("student", Channel.OFFICIAL_ACCOUNT, window=True)
+    push_id = office.plan("student")
+    equip(Equipment({Channel.OFFICIAL_ACCOUNT: Breaking()}, office.world.words))
+
+    drain()
+
+    assert office.row(push_id).state is PushState.UNCERTAIN
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
