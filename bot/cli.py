@@ -62,8 +62,7 @@ def web(config: Config = None) -> None:
     """The web process alone."""
     from bot.serving import serve_web  # noqa: PLC0415
 
-    settings = _settings(config)
-    _ready(settings)
+    settings = _part(config)
     serve_web(settings)
 
 
@@ -73,8 +72,7 @@ def worker(config: Config = None) -> None:
     from bot.wiring import equip_delivery  # noqa: PLC0415
     from workers.worker import run_worker  # noqa: PLC0415
 
-    settings = _settings(config)
-    _ready(settings)
+    settings = _part(config)
     equip_delivery(settings)
     run_worker(settings.queue.url)
 
@@ -85,8 +83,7 @@ def scheduler(config: Config = None) -> None:
     from bot.wiring import equip_ticker  # noqa: PLC0415
     from workers.ticker import run_forever  # noqa: PLC0415
 
-    settings = _settings(config)
-    _ready(settings)
+    settings = _part(config)
     run_forever(equip_ticker(settings))
 
 
@@ -150,8 +147,18 @@ def bind_code(number: Annotated[str, typer.Argument(help="学号或工号")], co
     )
 
 
+def _part(config: Path | None) -> "Settings":
+    """The settings of one process of many: an old schema and an empty queue url are refused."""
+    settings = _settings(config)
+    if not settings.queue.url:
+        msg = "queue.url is empty: only `xinqiao run` and `xinqiao demo` bring a queue; name the Redis server here"
+        raise SettingsError(msg)
+    _ready(settings)
+    return settings
+
+
 def _ready(settings: "Settings") -> None:
-    """Refuse an old schema and, outside `run`, an empty queue url. Raises: SettingsError."""
+    """Refuse an old schema. Raises: SettingsError."""
     from models.db import connect  # noqa: PLC0415
     from models.schema import is_current  # noqa: PLC0415
 

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 
 from sqlmodel import Session
@@ -20,7 +20,7 @@ from handlers.dialogue.safety import Safety, look
 from models import clock
 from models.audit import Fact, record
 from models.channel import Channel
-from models.db import is_database_error, unit_of_work
+from models.db import is_database_error, rearm, unit_of_work
 from models.errors import CommitUnknownError, DeadlineError
 from models.failpoint import hit
 from models.inbox import someone_is_at_it, store_reply, stored_reply, take
@@ -44,6 +44,10 @@ class _UnexpectedError(Exception):
     """Something outside the rules went wrong inside a turn; everything of it was rolled back."""
 
 
+class _NotKeptError(Exception):
+    """The turn cannot be done; everything of it was rolled back."""
+
+
 class Turn:
     """Answers inbound messages; one per web process, used by all its threads."""
 
@@ -64,40 +68,44 @@ class Turn:
             except DeadlineError:
                 log.warning("a turn ran out of time and was rolled back", extra={"channel": inbound.channel})
                 return self._not_kept(inbound)
+            except _NotKeptError:
+                return self._not_kept(inbound)
 
     def _once(self, inbound: Inbound, until: float) -> str | None:
-        try:
-            return self._transaction(inbound, until)
-        except _UnexpectedError:
-            return self._transaction(inbound, until, failed=True)
-        except (CommitUnknownError, DeadlineError):
-            raise
-        except Exception as error:
-            if not is_database_error(error):
+        """The transaction; once more after a database error, and once more for the apology after any other."""
+        failed = retried = False
+        while True:
+            try:
+                return self._transaction(inbound, until, failed=failed)
+            except _UnexpectedError:
+                failed = True
+            except (CommitUnknownError, DeadlineError, NoAnswer):
                 raise
-            log.warning("a database error in a turn", extra={"error": type(error).__name__})
-            if until - time.monotonic() < RETRY_LEFT:
-                raise DeadlineError from error
-        try:
-            return self._transaction(inbound, until)
-        except (CommitUnknownError, DeadlineError, _UnexpectedError):
-            raise
-        except Exception as error:
-            if not is_database_error(error):
-                raise
-            log.exception("a turn was rolled back after a second database error")
-            raise DeadlineError from error
+            except Exception as error:
+                if not is_database_error(error):
+                    log.exception("a turn failed around its talk and was rolled back")
+                    raise _NotKeptError from error
+                log.warning("a database error in a turn", extra={"error": type(error).__name__})
+                if until - time.monotonic() < RETRY_LEFT:
+                    raise DeadlineError from error
+                if retried:
+                    log.exception("a turn was rolled back after a second database error")
+                    raise _NotKeptError from error
+                retried = True
 
     def _transaction(self, inbound: Inbound, until: float, *, failed: bool = False) -> str | None:
         hit("turn.begun")
         with unit_of_work(until=until) as session:
             now = clock.now()
-            if someone_is_at_it(session, inbound.key):
-                self._repeats.wait_elsewhere()
-            if not take(session, inbound.key, now=now):
+            busy = someone_is_at_it(session, inbound.key)
+            with self._repeats.waiting_elsewhere() if busy else nullcontext():
+                first = take(session, inbound.key, now=now)
+            if not first:
                 return stored_reply(session, inbound.key)
             hit("turn.taken")
+            rearm(session, until)
             met = meet(session, inbound.channel, inbound.address)
+            rearm(session, until)
             reply = self._answer(session, met, inbound, now, failed=failed)
             hit("turn.answered")
             store_reply(session, inbound.key, reply)
@@ -105,7 +113,10 @@ class Turn:
             letters = planned(session)
         hit("turn.committed")
         if letters:
-            self._ring(letters)
+            try:
+                self._ring(letters)
+            except Exception:
+                log.exception("the doorbell failed; the ticker finds what is due")
         hit("turn.rung")
         return reply
 
@@ -185,8 +196,15 @@ class _Repeats:
         finally:
             self._waiting -= 1
 
-    def wait_elsewhere(self) -> None:
+    @contextmanager
+    def waiting_elsewhere(self) -> Iterator[None]:
         """The first delivery runs in another process; the database makes this one wait. Raises: NoAnswer without room."""
         with self._changed:
             if self._waiting >= self._most:
                 raise NoAnswer
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._waiting -= 1

@@ -203,6 +203,7 @@ class _Desk:
             self._raw.execute(
                 f"SET LOCAL statement_timeout={left}; SET LOCAL idle_in_transaction_session_timeout={left + 1000}"
             )
+            self.session.info["armed"] = left
             return
         # Up to the next half second: most turns find the value that the one before has set.
         wait = -(-left // _WAIT_STEP) * _WAIT_STEP
@@ -282,6 +283,19 @@ def unit_of_work(*, until: float | None = None, write: bool = True) -> Iterator[
 def driver(session: Session) -> Any:
     """The driver's own connection under a session of `unit_of_work`."""
     return session.info["driver"]
+
+
+def is_postgresql(session: Session) -> bool:
+    """Whether a session of `unit_of_work` talks to PostgreSQL."""
+    return not isinstance(driver(session), sqlite3.Connection)
+
+
+def rearm(session: Session, until: float) -> None:
+    """After a statement that waited, let the next one wait only for what is left: PostgreSQL counts each alone."""
+    left = max(1, int((until - time.monotonic()) * 1000))
+    if is_postgresql(session) and session.info["armed"] - left > _WAIT_STEP // 2:
+        driver(session).execute(f"SET LOCAL statement_timeout={left}")
+        session.info["armed"] = left
 
 
 @contextmanager

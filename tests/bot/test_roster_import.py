@@ -112,7 +112,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ("roster.applied", True, "ticker"),
     ],
 )
-def test_a_killed_import_leaves_nothing_or_is_finished(  # noqa: PLR0913 — a kill point, an engine, and who comes next
+def test_a_killed_import_leaves_nothing_or_is_finished(
     database: Database,
     database_url: str,
     tmp_path: Path,
