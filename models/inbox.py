@@ -1,5 +1,6 @@
 """The inbox: what came in, once, and what was answered. Rules: design, idea 2; peers C2.1."""
 
+import logging
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -7,7 +8,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import Field, Session, SQLModel
 
 from models.db import Fixed, UTCDateTime, driver
-from models.seal import seal, unseal
+from models.seal import SealBrokenError, seal, unseal
+
+log = logging.getLogger(__name__)
 
 KEPT_KEYS = timedelta(days=30)
 KEPT_REPLIES = timedelta(hours=24)
@@ -81,7 +84,13 @@ def someone_is_at_it(session: Session, key: str) -> bool:
 def stored_reply(session: Session, key: str) -> str | None:
     """What was answered to a message that had come before."""
     row = _REPLY.one(session, key=key)
-    return None if row is None or row[0] is None else unseal(row[0], f"inbox.reply:{key}")
+    if row is None or row[0] is None:
+        return None
+    try:
+        return unseal(row[0], f"inbox.reply:{key}")
+    except SealBrokenError:
+        log.exception("a stored reply does not open: was a key taken out of privacy.encryption_keys too early?")
+        return None
 
 
 def store_reply(session: Session, key: str, reply: str | None) -> None:

@@ -40,7 +40,15 @@ def classes_of(session: Session, person_id: int) -> list[Unit]:
         for unit in below(session, school.id or 0, Level.CLASS):
             if not near & {unit.id, unit.parent_id, school.id}:
                 found[unit.id] = unit
-    return sorted(found.values(), key=lambda unit: unit.name)
+    # A class that has graduated keeps its name and its past; it owes no check-in any more.
+    alive = set(
+        session.exec(
+            select(Person.class_id)
+            .where(col(Person.class_id).in_(found), Person.kind == Kind.STUDENT, col(Person.ended_at).is_(None))
+            .distinct()
+        )
+    )
+    return sorted((unit for unit in found.values() if unit.id in alive), key=lambda unit: unit.name)
 
 
 def _referred(session: Session, person_id: int, *, but: list[int], since: datetime) -> list[Concern]:

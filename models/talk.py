@@ -14,7 +14,7 @@ from sqlmodel import Field, Session, SQLModel
 
 from models.channel import Channel
 from models.contact import Contact
-from models.db import Fixed, UTCDateTime, utc
+from models.db import Fixed, UTCDateTime, is_postgresql, utc
 from models.person import Kind, Person
 from models.post import Held, posts_of
 from models.seal import SealBrokenError, keyring
@@ -117,9 +117,19 @@ _MEET = Fixed(
             _contact.c.channel == sa.bindparam("channel", type_=sa.String),
             _contact.c.address == sa.bindparam("address"),
         )
-        .with_for_update(of=_contact)
     )
 )
+_LOCK = Fixed(
+    lambda: (
+        sa.select(_contact.c.id)
+        .where(
+            _contact.c.channel == sa.bindparam("channel", type_=sa.String),
+            _contact.c.address == sa.bindparam("address"),
+        )
+        .with_for_update()
+    )
+)
+"""A statement of its own: one that waits for a lock sees the locked row as it is then, but its joins as they were before."""
 _NEW = Fixed(
     lambda: (
         upsert(_contact)
@@ -169,10 +179,16 @@ _KEEP = Fixed(
 
 def meet(session: Session, channel: Channel, address: str) -> Met:
     """The contact behind an address, locked until the turn ends; made when it is new."""
-    row = _MEET.one(session, channel=channel.value, address=address)
+    whose = {"channel": channel.value, "address": address}
+    locks = is_postgresql(session)  # SQLite's one writer is lock enough
+    if locks:
+        _LOCK.one(session, **whose)
+    row = _MEET.one(session, **whose)
     if row is None:
-        _NEW.run(session, channel=channel.value, address=address, listening=True, window_left=0)
-        row = _MEET.one(session, channel=channel.value, address=address)
+        _NEW.run(session, **whose, listening=True, window_left=0)
+        if locks:
+            _LOCK.one(session, **whose)
+        row = _MEET.one(session, **whose)
     if row is None:  # pragma: no cover — the insert above made it
         msg = "a contact vanished inside its own transaction"
         raise RuntimeError(msg)

@@ -25,7 +25,11 @@ def test_a_calm_week_takes_four_answers_and_reaches_the_advisor(world: World) ->
     assert first == ["都还平稳", "对得上", "暂时没有", "发送"]
     assert receipt.startswith("已送到陈默老师（")
     (push,) = world.pushes()
-    assert (push.person_id, push.kind, push.urgency) == (world.people["advisor"], PushKind.CHECKIN_CAME, Urgency.ROUTINE)
+    assert (push.person_id, push.kind, push.urgency) == (
+        world.people["advisor"],
+        PushKind.CHECKIN_CAME,
+        Urgency.ROUTINE,
+    )
     assert world.facts(Fact.CHECKIN_SENT) == [Fact.CHECKIN_SENT]
     assert [urgency for _, urgency in world.rung] == [Urgency.ROUTINE]
 

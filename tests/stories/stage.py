@@ -1,0 +1,248 @@
+"""A stage: conversations met through the router and the real database, and nothing of it kept.
+
+`routes()` finds, by walking at random with a fixed seed, a way to every question of every conversation in the registry: what
+is tested there covers a new conversation by itself. A question that no walk reaches fails the tests and wants a scene.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from sqlmodel import Session, func, select
+
+from handlers.chat.conversations import CONVERSATIONS
+from handlers.dialogue.conversation import Registry
+from handlers.dialogue.question import Heard, Question
+from handlers.dialogue.replay import Frame
+from handlers.dialogue.router import Router, Stack
+from models import db
+from models.channel import Channel
+from models.contact import Contact
+from models.db import savepoint
+from models.outbox import Push
+from models.person import Person
+from models.post import Post, Role
+from models.talk import keep, meet
+from models.unit import Level, Unit
+from tests.world import World
+
+WALKS = 600
+STEPS = 24
+
+
+class OverError(Exception):
+    """The play is over; nothing of it was."""
+
+
+@dataclass
+class Talker:
+    """One account in the play."""
+
+    stage: "Stage"
+    session: Session
+    address: str
+
+    def says(self, text: str, *, is_text: bool = True, tapped: bool = False, after: timedelta = timedelta()) -> str:
+        """Say something; `after` how long since the beginning."""
+        met = meet(self.session, Channel.OFFICIAL_ACCOUNT, self.address)
+        heard = Heard(text, is_text, tapped)
+        now = self.stage.world.now + after
+        reply, talk = self.stage.router.respond(self.session, met, heard, now=now)
+        self.session.flush()
+        keep(self.session, met.actor.contact_id, talk, now=now)
+        self.session.expunge_all()
+        self.stage.replies.append(reply)
+        return reply
+
+    def talks(self, *texts: str) -> str:
+        """Say several things; returns the last reply."""
+        return [self.says(text) for text in texts][-1]
+
+    @property
+    def frames(self) -> list[Frame]:
+        """The open conversations, the one being answered last."""
+        return Stack.load(meet(self.session, Channel.OFFICIAL_ACCOUNT, self.address).talk).frames
+
+    @property
+    def open_question(self) -> tuple[str, Question[Any]] | None:
+        """The conversation being answered, and its open question."""
+        frames = self.frames
+        entry = frames[-1].open_question if frames else None
+        if entry is None:
+            return None
+        return frames[-1].name, self.stage.router.registry.questions[entry["n"].split("#")[0]]
+
+    def pushes(self) -> int:
+        """How many pushes were planned."""
+        return self.session.exec(select(func.count()).select_from(Push)).one()
+
+
+Scene = Callable[[Session, World], None]
+
+
+@dataclass(frozen=True)
+class Route:
+    """How to get to a question: who, in which scene, saying what."""
+
+    conversation: str
+    question: str
+    who: str | None
+    scene: str
+    texts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.conversation} {self.question} {self.scene}: {' / '.join(self.texts)}"
+
+
+@dataclass
+class Stage:
+    """The school, its router, and every reply so far."""
+
+    world: World
+    replies: list[str] = field(default_factory=list)
+
+    @cached_property
+    def router(self) -> Router:
+        """The router with every conversation there is."""
+        words = self.world.words
+        return Router(Registry(CONVERSATIONS, words), words, self.world.policy, savepoint)
+
+    @contextmanager
+    def play(self, who: str | None, scene: str = "plain") -> Iterator[Talker]:
+        """Somebody's talk; None is a stranger."""
+        try:
+            with db.unit_of_work() as session:
+                SCENES[scene](session, self.world)
+                if who is not None:
+                    self.bind(session, who, "player")
+                session.flush()
+                yield Talker(self, session, "player")
+                raise OverError
+        except OverError:
+            pass
+
+    @contextmanager
+    def at(self, route: Route) -> Iterator[Talker]:
+        """Somebody who stands before a question."""
+        with self.play(route.who, route.scene) as talker:
+            talker.talks(*route.texts)
+            yield talker
+
+    def bind(self, session: Session, who: str, address: str) -> None:
+        """An account of somebody's."""
+        person_id = self.world.people[who]
+        contact = Contact(
+            channel=Channel.OFFICIAL_ACCOUNT, address=address, person_id=person_id, bound_at=self.world.now
+        )
+        session.add(contact)
+
+    @cached_property
+    def routes(self) -> dict[tuple[str, str], Route]:
+        """A way to every question that was found, by conversation and key."""
+        dice = random.Random(7)
+        found: dict[tuple[str, str], Route] = {}
+        for _ in range(WALKS):
+            missing = set(QUESTIONS) - {key for _, key in found}
+            if not missing:
+                break
+            scene = dice.choice(list(SCENES))
+            who = None if scene == "stranger" else "committee"
+            it = dice.choice(
+                [each for each in CONVERSATIONS if missing & {question.key for question in each.questions}]
+            )
+            with self.play(who, scene) as talker:
+                self._walk(talker, dice, found, who, scene, [dice.choice(it.start or ("0", "救命"))])
+        return found
+
+    def routes_to(self, key: str) -> list[Route]:
+        """Every route to a question: several conversations may ask it."""
+        return [route for route in self.routes.values() if route.question == key]
+
+    def _walk(
+        self,
+        talker: Talker,
+        dice: random.Random,
+        found: dict[tuple[str, str], Route],
+        who: str | None,
+        scene: str,
+        texts: list[str],
+    ) -> None:
+        talker.says(texts[0])
+        while (at := talker.open_question) is not None and len(texts) < STEPS:
+            name, question = at
+            known = found.get((name, question.key))
+            if known is None or len(texts) < len(known.texts):
+                found[name, question.key] = Route(name, question.key, who, scene, tuple(texts))
+            texts.append(dice.choice(self.answers(talker, question)))
+            talker.says(texts[-1])
+
+    @staticmethod
+    def answers(talker: Talker, question: Question[Any]) -> list[str]:
+        """What may be said to a question: an option's number, or something of its kind."""
+        entry = talker.frames[-1].open_question or {}
+        numbers = [str(at) for at in range(1, len(entry["o"]) + 1)]
+        return numbers or {"number": ["1", "0"], "person": ["班里新来的同学", "何小雨"]}.get(question.kind, ["一句话"])
+
+
+QUESTIONS = sorted({question.key for it in CONVERSATIONS for question in it.questions})
+"""Every question there is, by key."""
+
+
+def _plain(session: Session, world: World) -> None:
+    """As the world is, but for the posts: one student does everything."""
+    for role, unit in (
+        (Role.DORM_OFFICER, "3-301"),
+        (Role.STATION_HEAD, "信息学院"),
+    ):
+        session.add(
+            Post(person_id=world.people["committee"], role=role, unit_id=world.units[unit], started_at=world.now)
+        )
+
+
+def _sent(session: Session, world: World) -> None:
+    """Somebody else has sent this week's check-ins already, with something to look at."""
+    _plain(session, world)
+    stage = Stage(world)
+    for who, texts in (
+        ("second", ("周报", "1", "1", "2", "何小雨", "1", "这周没来上课", "1", "2", "1", "1")),
+        ("officer", ("宿舍", "2", "1", "熄灯很晚", "2", "1")),
+    ):
+        stage.bind(session, who, who)
+        session.flush()
+        Talker(stage, session, who).talks(*texts)
+
+
+def _two(session: Session, world: World) -> None:
+    """Two classes and two rooms to look after, and more classes than a reply holds."""
+    _plain(session, world)
+    for role, unit in ((Role.COMMITTEE_MEMBER, "软件2302"), (Role.DORM_OFFICER, "3-302")):
+        session.add(
+            Post(person_id=world.people["committee"], role=role, unit_id=world.units[unit], started_at=world.now)
+        )
+    college = world.units["信息学院"]
+    session.add_all(Unit(level=Level.CLASS, name=f"网络与新媒体工程23{at:02}", parent_id=college) for at in range(60))
+
+
+def _no_phone(session: Session, world: World) -> None:
+    """Nobody knows the caller's number; somebody of the centre listens."""
+    _plain(session, world)
+    session.get_one(Person, world.people["committee"]).phone = None
+    Stage(world).bind(session, "duty", "duty")
+
+
+def _stranger(session: Session, world: World) -> None:
+    """The caller is nobody we know; somebody of the centre listens."""
+    Stage(world).bind(session, "duty", "duty")
+
+
+SCENES: dict[str, Scene] = {
+    "plain": _plain,
+    "sent": _sent,
+    "two": _two,
+    "no phone": _no_phone,
+    "stranger": _stranger,
+}
