@@ -8,6 +8,7 @@ message the object mapper would cost ten times the database (docs/decisions/0003
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
@@ -101,7 +102,7 @@ class Database:
         # sleep-and-try-again, which is unfair and slow.
         self._writer = threading.Lock()
         self._sync = LogSync(Path(self.url.database or "")) if self.is_sqlite else None
-        self._desks: list[_Desk] = []
+        self._desks: weakref.WeakSet[_Desk] = weakref.WeakSet()
         self._own = threading.local()
         self.engine = self._make_engine()
 
@@ -152,24 +153,22 @@ class Database:
         self._own.desk = None
         if desk is None or not desk.usable:
             desk = _Desk(self.engine.connect(), is_sqlite=self.is_sqlite)
-            self._desks.append(desk)
+            self._desks.add(desk)
         try:
             yield desk
         except BaseException:
-            self._desks.remove(desk)
             desk.throw_away()
             raise
         desk.clear()
         if getattr(self._own, "desk", None) is None:
             self._own.desk = desk
         else:
-            self._desks.remove(desk)
             desk.throw_away()
 
     def dispose(self) -> None:
         """Close every connection."""
-        while self._desks:
-            self._desks.pop().throw_away()
+        for desk in list(self._desks):
+            desk.throw_away()
         self._own = threading.local()
         if self._sync is not None:
             self._sync.close()
@@ -179,7 +178,8 @@ class Database:
 class _Desk:
     """A connection that stays open with its session: making both anew would cost more than a turn's statements.
 
-    SQLAlchemy believes in one endless transaction here; the true ones are begun and ended on the driver.
+    SQLAlchemy believes in one endless transaction here; the true ones are begun and ended on the driver. A desk belongs to its
+    thread and goes with it: a server lets idle threads end, and starts new ones for the next message.
     """
 
     def __init__(self, connection: sa.Connection, *, is_sqlite: bool) -> None:
@@ -190,6 +190,7 @@ class _Desk:
         self._wait = 0
         self.session = Session(bind=connection, autoflush=True, expire_on_commit=False)
         self.session.info["driver"] = self._raw
+        self._hang_up = weakref.finalize(self, _hang_up, connection, self._raw)
 
     @property
     def usable(self) -> bool:
@@ -235,12 +236,15 @@ class _Desk:
 
     def throw_away(self) -> None:
         """Roll back and close for good: with the connection goes its transaction."""
-        with suppress(Exception):
-            self._raw.rollback()
-        with suppress(Exception):
-            self.session.expunge_all()
-            self._connection.invalidate()
-            self._connection.close()
+        self._hang_up()
+
+
+def _hang_up(connection: sa.Connection, raw: Any) -> None:
+    with suppress(Exception):
+        raw.rollback()
+    with suppress(Exception):
+        connection.invalidate()
+        connection.close()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -22,7 +22,7 @@ def school(tmp_path: Path) -> Iterator[World]:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A small school where nothing that is said is kept; one for all tests of a file."""
     for world in _school(tmp_path_factory.mktemp("stage")):
-        yield Stage(world)
+        yield Stage(world, db.database(), world.now)
 
 
 def _school(folder: Path) -> Iterator[World]:

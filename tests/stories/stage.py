@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -19,12 +19,11 @@ from handlers.dialogue.conversation import Registry
 from handlers.dialogue.question import Heard, Question
 from handlers.dialogue.replay import Frame
 from handlers.dialogue.router import Router, Stack
-from models import db
 from models.channel import Channel
 from models.contact import Contact
-from models.db import savepoint
+from models.db import Database, savepoint
 from models.outbox import Push
-from models.person import Person
+from models.person import Kind, Person
 from models.post import Post, Role
 from models.talk import keep, meet
 from models.unit import Level, Unit
@@ -50,7 +49,7 @@ class Talker:
         """Say something; `after` how long since the beginning."""
         met = meet(self.session, Channel.OFFICIAL_ACCOUNT, self.address)
         heard = Heard(text, is_text, tapped)
-        now = self.stage.world.now + after
+        now = self.stage.now + after
         reply, talk = self.stage.router.respond(self.session, met, heard, now=now)
         self.session.flush()
         keep(self.session, met.actor.contact_id, talk, now=now)
@@ -81,7 +80,7 @@ class Talker:
         return self.session.exec(select(func.count()).select_from(Push)).one()
 
 
-Scene = Callable[[Session, World], None]
+Scene = Callable[[Session, "Stage"], None]
 
 
 @dataclass(frozen=True)
@@ -100,9 +99,11 @@ class Route:
 
 @dataclass
 class Stage:
-    """The school, its router, and every reply so far."""
+    """The school, its router, its own database, the moment of all plays, and every reply so far."""
 
     world: World
+    database: Database
+    now: datetime
     replies: list[str] = field(default_factory=list)
 
     @cached_property
@@ -115,13 +116,13 @@ class Stage:
     def play(self, who: str | None, scene: str = "plain") -> Iterator[Talker]:
         """Somebody's talk; None is a stranger."""
         try:
-            with db.unit_of_work() as session:
-                SCENES[scene](session, self.world)
+            with self.database.unit_of_work() as session:
+                SCENES[scene](session, self)
                 if who is not None:
                     self.bind(session, who, "player")
                 session.flush()
                 yield Talker(self, session, "player")
-                raise OverError
+                raise OverError  # noqa: TRY301 — it ends the unit of work, not this function
         except OverError:
             pass
 
@@ -135,9 +136,7 @@ class Stage:
     def bind(self, session: Session, who: str, address: str) -> None:
         """An account of somebody's."""
         person_id = self.world.people[who]
-        contact = Contact(
-            channel=Channel.OFFICIAL_ACCOUNT, address=address, person_id=person_id, bound_at=self.world.now
-        )
+        contact = Contact(channel=Channel.OFFICIAL_ACCOUNT, address=address, person_id=person_id, bound_at=self.now)
         session.add(contact)
 
     @cached_property
@@ -192,21 +191,20 @@ QUESTIONS = sorted({question.key for it in CONVERSATIONS for question in it.ques
 """Every question there is, by key."""
 
 
-def _plain(session: Session, world: World) -> None:
-    """As the world is, but for the posts: one student does everything."""
-    for role, unit in (
-        (Role.DORM_OFFICER, "3-301"),
-        (Role.STATION_HEAD, "信息学院"),
-    ):
-        session.add(
-            Post(person_id=world.people["committee"], role=role, unit_id=world.units[unit], started_at=world.now)
-        )
+def _appoint(session: Session, stage: "Stage", role: Role, unit: str) -> None:
+    world = stage.world
+    session.add(Post(person_id=world.people["committee"], role=role, unit_id=world.units[unit], started_at=stage.now))
 
 
-def _sent(session: Session, world: World) -> None:
+def _plain(session: Session, stage: Stage) -> None:
+    """As the world is, but that one student does everything."""
+    _appoint(session, stage, Role.DORM_OFFICER, "3-301")
+    _appoint(session, stage, Role.STATION_HEAD, "信息学院")
+
+
+def _sent(session: Session, stage: Stage) -> None:
     """Somebody else has sent this week's check-ins already, with something to look at."""
-    _plain(session, world)
-    stage = Stage(world)
+    _plain(session, stage)
     for who, texts in (
         ("second", ("周报", "1", "1", "2", "何小雨", "1", "这周没来上课", "1", "2", "1", "1")),
         ("officer", ("宿舍", "2", "1", "熄灯很晚", "2", "1")),
@@ -216,27 +214,30 @@ def _sent(session: Session, world: World) -> None:
         Talker(stage, session, who).talks(*texts)
 
 
-def _two(session: Session, world: World) -> None:
+def _two(session: Session, stage: Stage) -> None:
     """Two classes and two rooms to look after, and more classes than a reply holds."""
-    _plain(session, world)
-    for role, unit in ((Role.COMMITTEE_MEMBER, "软件2302"), (Role.DORM_OFFICER, "3-302")):
-        session.add(
-            Post(person_id=world.people["committee"], role=role, unit_id=world.units[unit], started_at=world.now)
-        )
-    college = world.units["信息学院"]
-    session.add_all(Unit(level=Level.CLASS, name=f"网络与新媒体工程23{at:02}", parent_id=college) for at in range(60))
+    _plain(session, stage)
+    _appoint(session, stage, Role.COMMITTEE_MEMBER, "软件2302")
+    _appoint(session, stage, Role.DORM_OFFICER, "3-302")
+    college = stage.world.units["信息学院"]
+    classes = [Unit(level=Level.CLASS, name=f"网络与新媒体工程23{at:02}", parent_id=college) for at in range(60)]
+    session.add_all(classes)
+    session.flush()
+    session.add_all(
+        Person(number=f"30{at:02}", name="新同学", kind=Kind.STUDENT, class_id=it.id) for at, it in enumerate(classes)
+    )
 
 
-def _no_phone(session: Session, world: World) -> None:
+def _no_phone(session: Session, stage: Stage) -> None:
     """Nobody knows the caller's number; somebody of the centre listens."""
-    _plain(session, world)
-    session.get_one(Person, world.people["committee"]).phone = None
-    Stage(world).bind(session, "duty", "duty")
+    _plain(session, stage)
+    session.get_one(Person, stage.world.people["committee"]).phone = None
+    stage.bind(session, "duty", "duty")
 
 
-def _stranger(session: Session, world: World) -> None:
+def _stranger(session: Session, stage: Stage) -> None:
     """The caller is nobody we know; somebody of the centre listens."""
-    Stage(world).bind(session, "duty", "duty")
+    stage.bind(session, "duty", "duty")
 
 
 SCENES: dict[str, Scene] = {

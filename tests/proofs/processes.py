@@ -1,0 +1,169 @@
+"""Web processes for tests: started, spoken to as the platforms speak, killed."""
+
+import contextlib
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import SQLModel
+
+from bot.sandbox.callbacks import CallbackDoor, Outcome, SignedRequest, deliver, read_reply
+from bot.sandbox.listen import free_port
+from models import clock, db
+
+ROOT = Path(__file__).parents[2]
+POINTS = ("turn.begun", "turn.taken", "turn.answered", "turn.stored", "turn.committed", "turn.rung")
+CHAOS = bool(os.environ.get("XINQIAO_CHAOS"))
+"""Whether there is time for the longer forms, with the real web command."""
+
+
+@dataclass
+class Web:
+    """One web process. `pid` is what dies at a fail point."""
+
+    pid: int
+    port: int
+    log: Path
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def hears(self, request: SignedRequest, *, patience: float = 5.0) -> Outcome:
+        """Deliver once."""
+        return deliver(request, self.address, attempts=1, patience=patience)
+
+    def replies(self, door: CallbackDoor, request: SignedRequest) -> str | None:
+        """Deliver once; the text, None when there was no answer."""
+        outcome = self.hears(request)
+        return None if outcome.body is None else read_reply(door, outcome.body) or ""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        until(lambda: not self.is_alive)
+
+
+class Nursery:
+    """Forks web processes from one that has everything loaded."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.proofs.nursery"],
+            cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self._started: list[Web] = []
+
+    def web(self, config: Path, *, failpoint: str = "") -> Web:
+        """Start one beside this test's clock."""
+        ear, mouth = self._process.stdin, self._process.stdout
+        assert ear is not None
+        assert mouth is not None
+        log = self._folder / f"web-{len(self._started)}.log"
+        shift = (clock.now() - clock.machine()).total_seconds()
+        wanted = {"config": str(config), "log": str(log), "failpoint": failpoint, "shift": shift}
+        ear.write(json.dumps(wanted) + "\n")
+        ear.flush()
+        answer = json.loads(mouth.readline())
+        assert answer["port"], log.read_text("utf-8")
+        self._started.append(Web(answer["pid"], answer["port"], log))
+        return self._started[-1]
+
+    def empty(self) -> None:
+        """End every process that was started."""
+        for web in self._started:
+            web.kill()
+
+    def close(self) -> None:
+        """End with all children."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+class Command:
+    """The real `xinqiao web`: granian and the process that answers, which it starts again when it dies."""
+
+    def __init__(self, config: Path, log: Path, *, failpoint: str = "") -> None:
+        self.port = free_port()
+        self.log = log
+        shifted = log.with_suffix(".clock")
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bot.cli", "web", "-c", str(config)],
+                cwd=ROOT, stdout=out, stderr=out, start_new_session=True,
+                env=environment()
+                | {
+                    "XINQIAO_WEB__PORT": str(self.port),
+                    "XINQIAO_FAILPOINT": failpoint,
+                    "XINQIAO_CLOCK_FILE": str(clock_file(shifted)),
+                },
+            )  # fmt: skip
+        until(self._is_ready, seconds=20)
+        self.web = Web(self._process.pid, self.port, log)
+
+    def _is_ready(self) -> bool:
+        assert self._process.poll() is None, self.log.read_text("utf-8")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL the whole tree."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def environment() -> dict[str, str]:
+    """This one, without what was meant for others."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("XINQIAO_")}
+
+
+def clock_file(path: Path) -> Path:
+    """A file that moves another process's clock to where this one's is."""
+    path.write_bytes(struct.pack("<d", (clock.now() - clock.machine()).total_seconds()))
+    return path
+
+
+def until(holds: Callable[[], bool], *, seconds: float = 5.0) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def everything() -> Mapping[str, list[tuple[Any, ...]]]:
+    """All rows of all tables, as the database has them now."""
+    with db.unit_of_work(write=False) as session:
+        return {
+            name: sorted((tuple(row) for row in session.connection().execute(sa.select(table))), key=repr)
+            for name, table in SQLModel.metadata.tables.items()
+        }
