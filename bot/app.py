@@ -45,6 +45,8 @@ def open_data(settings: "Settings") -> db.Database:
 def create_app(settings: "Settings", ring: Ring, *, threads: int = THREADS) -> Flask:
     """The application of one web process; the database is connected already."""
     policy = make_policy(settings)
+    if not policy.duty.contacts:
+        log.error("no duty contact is configured; calls for help go to the centre's director and staff")
     words = make_words(settings, policy)
     router = Router(Registry(CONVERSATIONS, words), words, policy, savepoint)
     turn = Turn(router, ring, threads)
@@ -52,7 +54,7 @@ def create_app(settings: "Settings", ring: Ring, *, threads: int = THREADS) -> F
     app.secret_key = settings.web.secret_key.get_secret_value()
     app.register_blueprint(health_routes(settings))
     app.register_blueprint(opened_routes(words, policy))
-    app.wsgi_app = Callbacks(_doors(settings), turn, app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = Callbacks(_doors(settings), turn, app.wsgi_app, threads)  # type: ignore[method-assign]
     return app
 
 

@@ -11,6 +11,7 @@ from bot.policy import make_policy
 from models import clock, db
 from models.duty import centre_contacts, duty_contacts
 from models.errors import CentreError
+from models.person import find_by_number
 from models.post import reachable
 from models.schema import is_current
 
@@ -113,6 +114,12 @@ def _clock(settings: "Settings") -> Iterator[Line]:
 def _duty(settings: "Settings") -> Iterator[Line]:
     policy = make_policy(settings).duty
     with db.unit_of_work(write=False) as session:
+        for number in policy.contacts:
+            person = find_by_number(session, number)
+            if person is None:
+                yield Line(ok=False, text=f"值班：名单里没有工号 {number}；看 [duty] contacts 写对了没有")
+            elif not reachable(session, [person]):
+                yield Line(ok=False, text=f"值班：工号 {number} 的老师还没有绑定，收不到消息；请 TA 先绑定")
         listed = duty_contacts(session, policy)
         ready = reachable(session, listed)
         centre = reachable(session, centre_contacts(session, policy))
@@ -122,5 +129,7 @@ def _duty(settings: "Settings") -> Iterator[Line]:
     yield Line(bool(ready), f"值班：紧急时会通知 {len(listed)} 位老师，其中 {len(ready)} 位收得到{mend}")
     if not centre:
         yield Line(ok=False, text="值班：心理中心没有一位值班老师收得到消息；请至少一位中心老师绑定")
+    if settings.fallback.urls:
+        yield Line(ok=False, text="备用通道：这个版本还不会用 [fallback]，紧急消息只走公众号和企业微信")
     if not policy.phones:
         yield Line(ok=False, text="值班：没有写学校的值班电话；在 [duty] phones 里写上")

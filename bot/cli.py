@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from models.errors import CentreError, NotFoundError, SettingsError
+from models.errors import CentreError, DeadlineError, NotFoundError, SettingsError
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -174,9 +174,21 @@ def main() -> None:
     app.add_typer(roster, name="roster")
     try:
         app()
+    except DeadlineError:
+        _refuse("database.url: the database was busy for too long; stop what holds it, then try again")
     except CentreError as error:
-        sys.stderr.write(f"xinqiao: {error}\n")
-        sys.exit(2)
+        _refuse(str(error))
+    except Exception as error:
+        from models.db import is_database_error  # noqa: PLC0415 — loaded already wherever it could be true
+
+        if not is_database_error(error):
+            raise
+        _refuse("database.url: the database does not answer; is it running, and may this user write there?")
+
+
+def _refuse(line: str) -> None:
+    sys.stderr.write(f"xinqiao: {line}\n")
+    sys.exit(2)
 
 
 if __name__ == "__main__":

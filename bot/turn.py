@@ -98,8 +98,13 @@ class Turn:
         with unit_of_work(until=until) as session:
             now = clock.now()
             busy = someone_is_at_it(session, inbound.key)
-            with self._repeats.waiting_elsewhere() if busy else nullcontext():
-                first = take(session, inbound.key, now=now)
+            try:
+                with self._repeats.waiting_elsewhere() if busy else nullcontext():
+                    first = take(session, inbound.key, now=now)
+            except Exception as error:
+                if busy and is_database_error(error):  # the first delivery, in another process, may yet keep it
+                    raise NoAnswer from error
+                raise
             if not first:
                 return stored_reply(session, inbound.key)
             hit("turn.taken")

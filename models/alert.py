@@ -58,7 +58,7 @@ class Alert(SQLModel, table=True):
     told: Told = Field(default=Told.NOBODY, sa_type=enum_column(Told))
     ask_until: datetime | None = Field(default=None, sa_type=UTCDateTime, index=True)
     body: bytes | None = None  # sealed JSON: what the person wrote
-    created_at: datetime = Field(sa_type=UTCDateTime)
+    created_at: datetime = Field(sa_type=UTCDateTime, index=True)
     withdrawn_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
@@ -84,7 +84,7 @@ def raise_alert(
     )
     session.add(it)
     session.flush()
-    record(session, Fact.ALERT_RAISED, actor.person_id, f"alert:{it.id}", at=now, trigger=trigger.value)
+    record(session, Fact.ALERT_RAISED, actor.person_id, f"alert:{it.id}", at=now)
     return it
 
 
@@ -96,12 +96,17 @@ def _unanswered(session: Session, contact_id: int) -> Alert | None:
     ).first()
 
 
+def _locked(session: Session, alert_id: int) -> Alert:
+    """The alert as it is now, held until the turn ends: a person's answer and their silence may come at the same moment."""
+    return session.get_one(Alert, alert_id, with_for_update=True, populate_existing=True)
+
+
 def call(session: Session, alert_id: int, told: Told, *, policy: DutyPolicy, now: datetime) -> list[str]:
     """Call people about an alert, once each; who was called before stays called.
 
     Shape: the names of those who can be reached by a push; [] means that only the telephone is left.
     """
-    it = session.get_one(Alert, alert_id)
+    it = _locked(session, alert_id)
     people = duty_contacts(session, policy) if told is Told.ALL else centre_contacts(session, policy)
     unit = session.get(Unit, it.class_id) if it.class_id else None
     for person in people:
@@ -139,7 +144,7 @@ class Standing(StrEnum):
 
 def standing(session: Session, alert_id: int) -> Standing:
     """Whether somebody knows, or soon will."""
-    it = session.get_one(Alert, alert_id)
+    it = _locked(session, alert_id)
     if it.told is not Told.NOBODY:
         return Standing.TOLD
     return Standing.QUIET if it.ask_until is None else Standing.ASKING
@@ -147,7 +152,7 @@ def standing(session: Session, alert_id: int) -> Standing:
 
 def ask_again(session: Session, alert_id: int, *, until: datetime) -> None:
     """Its question is open once more; a withdrawn alert asks nothing."""
-    it = session.get_one(Alert, alert_id)
+    it = _locked(session, alert_id)
     if it.withdrawn_at is None:
         it.ask_until = until
         session.add(it)
@@ -163,7 +168,7 @@ def note_answer(
     about_self: bool | None = None,
 ) -> None:
     """A question was answered; `ask_until` is set when another one follows."""
-    it = session.get_one(Alert, alert_id)
+    it = _locked(session, alert_id)
     it.ask_until = ask_until
     if about_self is not None:
         it.about_self = about_self
@@ -173,7 +178,7 @@ def note_answer(
 
 def withdraw(session: Session, actor: Actor, alert_id: int, *, now: datetime) -> None:
     """「按错了」: nobody is called any more; who was called already keeps the alert."""
-    it = session.get_one(Alert, alert_id)
+    it = _locked(session, alert_id)
     it.ask_until = None
     it.withdrawn_at = now
     session.add(it)
@@ -182,7 +187,7 @@ def withdraw(session: Session, actor: Actor, alert_id: int, *, now: datetime) ->
 
 def add_words(session: Session, alert_id: int, words: dict[str, Any], *, now: datetime) -> None:
     """Keep what the person wrote with the alert; those who were called hear that there is more, not what."""
-    it = session.get_one(Alert, alert_id)
+    it = _locked(session, alert_id)
     place = f"alert.body:{it.id}"
     so_far: list[dict[str, Any]] = [] if it.body is None else unseal_json(it.body, place)
     it.body = seal_json([*so_far, {"at": now.isoformat(), **words}], place)
@@ -191,7 +196,7 @@ def add_words(session: Session, alert_id: int, words: dict[str, Any], *, now: da
 
 def tell_of_words(session: Session, alert_id: int, *, policy: DutyPolicy, now: datetime) -> None:
     """Push that an alert has more words, to those who were called."""
-    it = session.get_one(Alert, alert_id)
+    it = _locked(session, alert_id)
     if it.told is Told.NOBODY or it.body is None:
         return
     count = len(words_of(it))
@@ -209,7 +214,7 @@ def tell_of_words(session: Session, alert_id: int, *, policy: DutyPolicy, now: d
 
 
 def words_of(it: Alert) -> list[dict[str, Any]]:
-    """What the person wrote, oldest first. Only behind `access_…`."""
+    """What the person wrote, oldest first. Only behind `access_alert_page`."""
     if it.body is None:
         return []
     words: list[dict[str, Any]] = unseal_json(it.body, f"alert.body:{it.id}")
@@ -219,7 +224,12 @@ def words_of(it: Alert) -> list[dict[str, Any]]:
 def call_for_silence(session: Session, *, policy: DutyPolicy, now: datetime, most: int = 100) -> int:
     """Call the centre for every alert whose question stayed unanswered; returns how many. Harmless twice."""
     silent = session.exec(
-        select(Alert).where(col(Alert.ask_until) <= now).order_by(col(Alert.ask_until)).limit(most)
+        select(Alert)
+        .where(col(Alert.ask_until) <= now)
+        .order_by(col(Alert.ask_until))
+        .limit(most)
+        .with_for_update(skip_locked=True)  # whoever is answering it right now is not silent
+        .execution_options(populate_existing=True)
     ).all()
     for it in silent:
         it.ask_until = None

@@ -29,6 +29,7 @@ class Fact(StrEnum):
     ALERT_WITHDRAWN = "alert_withdrawn"
     LINK_MADE = "link_made"
     SUMMARY_READ = "summary_read"
+    CONCERN_READ = "concern_read"
     OWN_DATA_SHOWN = "own_data_shown"
 
 

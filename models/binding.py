@@ -9,7 +9,7 @@ import unicodedata
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlmodel import Field, Session, SQLModel, col, select
+from sqlmodel import Field, Session, SQLModel, col, delete, select
 
 from models.audit import Fact, record
 from models.contact import Contact
@@ -107,11 +107,12 @@ def _proves(session: Session, person: Person, proof: str, *, now: datetime) -> b
             col(BindCode.used_at).is_(None),
         )
     ).first()
-    if code is None:
-        return False
-    code.used_at = now
-    session.add(code)
-    return True
+    return code is not None
+
+
+def forget_failures(session: Session, *, now: datetime) -> None:
+    """Drop wrong tries that count no more."""
+    session.exec(delete(BindFailure).where(col(BindFailure.at) < now - NUMBER_CLOSED))
 
 
 def _attach(session: Session, actor: Actor, person: Person, *, now: datetime) -> BindResult:
@@ -126,8 +127,15 @@ def _attach(session: Session, actor: Actor, person: Person, *, now: datetime) ->
     mine.listening = True
     session.add(mine)
     session.flush()
+    _use_up_codes(session, person, now=now)
     record(session, Fact.BOUND, person.id, f"contact:{mine.id}", at=now)
     return BindResult.BOUND
+
+
+def _use_up_codes(session: Session, person: Person, *, now: datetime) -> None:
+    for old in session.exec(select(BindCode).where(BindCode.person_id == person.id, col(BindCode.used_at).is_(None))):
+        old.used_at = now
+        session.add(old)
 
 
 def unbind(session: Session, actor: Actor, *, now: datetime) -> None:
@@ -144,9 +152,7 @@ def make_code(session: Session, number: str, *, now: datetime) -> str:
     person = find_by_number(session, number)
     if person is None:
         raise NotFoundError("errors.no_such_number")
-    for old in session.exec(select(BindCode).where(BindCode.person_id == person.id, col(BindCode.used_at).is_(None))):
-        old.used_at = now
-        session.add(old)
+    _use_up_codes(session, person, now=now)
     code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(6))
     session.add(BindCode(person_id=person.id or 0, code_digest=digest(code, "bind code"), expires_at=now + CODE_LASTS))
     record(session, Fact.BIND_CODE_MADE, None, f"person:{person.id}", at=now)

@@ -28,7 +28,7 @@ from models.outbox import PushKind, Urgency, plan
 from models.person import Kind, Person, members
 from models.policy import CheckinPolicy
 from models.post import Post, Role, Staff, first_to_tell
-from models.round import WEEK, Round, RoundKind, closes_at, current_round, last_round, latest_slot
+from models.round import WEEK, Round, RoundKind, closes_at, last_round, latest_slot, round_to_show
 from models.seal import seal_json, unseal_json
 from models.talk import Actor
 from models.unit import Level, Place, Unit, place
@@ -94,7 +94,7 @@ class CheckinVersion(SQLModel, table=True):
 
     checkin_id: int = Field(primary_key=True, foreign_key="checkin.id")
     version: int = Field(primary_key=True)
-    author_id: int = Field(foreign_key="person.id")
+    author_id: int = Field(foreign_key="person.id", index=True)
     sent_at: datetime = Field(sa_type=UTCDateTime)
     body: bytes
 
@@ -219,7 +219,7 @@ _BODY = Fixed(
 
 
 def answers_of(session: Session, it: Checkin) -> dict[str, Any]:
-    """The sealed answers of the current version. Only behind `access_…`."""
+    """The sealed answers of the current version. Only behind `access_class_page`."""
     return _answers(session, it.id or 0, it.version)
 
 
@@ -386,7 +386,7 @@ def progress(
     session: Session, policy: CheckinPolicy, classes: list[Unit], *, now: datetime
 ) -> tuple[Round, list[Progress]]:
     """Done, not yet or late for each class of the current round, in the order given."""
-    it = current_round(session, policy, RoundKind.CLASS, now=now)
+    it = round_to_show(session, policy, RoundKind.CLASS, now=now)
     sent = dict(session.exec(select(Checkin.unit_id, Checkin.sent_at).where(Checkin.round_id == it.id)).all())
     first = dict(
         session.exec(

@@ -50,7 +50,7 @@ class Concern(SQLModel, table=True):
     kind: ConcernKind = Field(sa_type=enum_column(ConcernKind))
     checkin_id: int | None = Field(default=None, foreign_key="checkin.id", index=True)
     version: int = 0
-    writer_id: int = Field(foreign_key="person.id")
+    writer_id: int = Field(foreign_key="person.id", index=True)
     class_id: int = Field(foreign_key="unit.id", index=True)
     attention: Attention | None = Field(default=None, sa_type=enum_column(Attention))
     body: bytes
@@ -100,7 +100,7 @@ def write_concern(
 
 
 def body_of(it: Concern) -> dict[str, Any]:
-    """The words of a concern. Only behind `access_…`."""
+    """The words of a concern. Only behind `access_class_page`."""
     body: dict[str, Any] = unseal_json(it.body, f"concern.body:{it.ref}")
     return body
 

@@ -214,6 +214,8 @@ class _Desk:
         try:
             self._raw.execute("BEGIN IMMEDIATE" if write else "BEGIN")
         except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
             raise DeadlineError from error
 
     def commit(self) -> None:

@@ -5,6 +5,7 @@ is synced here. Whoever comes while a sync runs waits for the next one, which co
 `synchronous=FULL`: what was acknowledged survives a power cut.
 """
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -21,6 +22,7 @@ class LogSync:
         self._running = False
         self._asked = 0  # the newest request
         self._done = 0  # every request up to this one is on the disk
+        self._lost = 0  # every request up to this one that is not done was in a sync that failed
 
     def wait(self) -> None:
         """Return when everything committed before this call is on the disk. Raises: OSError when the disk refuses."""
@@ -31,6 +33,9 @@ class LogSync:
                 self._turn.wait()
             if self._done >= mine:
                 return
+            if self._lost >= mine:
+                # The system forgets pages that it could not write: a later sync would succeed without them.
+                raise OSError(errno.EIO, "the write-ahead log could not be synced")
             self._running = True
             covers = self._asked
         done = False
@@ -41,7 +46,9 @@ class LogSync:
             with self._turn:
                 self._running = False
                 if done:
-                    self._done = max(self._done, covers)
+                    self._done = covers
+                else:
+                    self._lost = covers
                 self._turn.notify_all()
 
     def _sync(self) -> None:

@@ -1,34 +1,43 @@
-"""Duty: who is called when it is urgent. Rules: design, `[duty]`; domain 2.8."""
+"""Duty: who is called when it is urgent. Rules: design, `[duty]`; domain 2.8.
+
+Nobody listed, or nobody of them reachable: 中心主任 and 中心, then 领导小组.
+"""
 
 from sqlmodel import Session, col, select
 
 from models.person import Person
 from models.policy import DutyPolicy
-from models.post import CENTRE_LEADS, Role, holders_anywhere, posts_of
+from models.post import CENTRE_LEADS, Role, holders_anywhere, posts_of, reachable
 
 _OF_THE_CENTRE = {Role.CENTRE, Role.CENTRE_DIRECTOR, Role.COUNSELOR}
 
 
 def duty_contacts(session: Session, policy: DutyPolicy) -> list[Person]:
-    """Everybody on the list, in its order; none: 中心主任 and 中心, then 领导小组. [] only in a school without staff."""
+    """Everybody on the list, in its order. Shape: [] only in a school without staff."""
     found = {
         person.number: person
         for person in session.exec(
             select(Person).where(col(Person.number).in_(policy.contacts), col(Person.ended_at).is_(None))
         )
     }
-    listed = [found[number] for number in policy.contacts if number in found]
-    return listed or _fallback(session)
+    return _or_fallback(session, [found[number] for number in policy.contacts if number in found])
 
 
 def centre_contacts(session: Session, policy: DutyPolicy) -> list[Person]:
-    """The centre's own duty contacts: those on the list who belong to the centre; none: the same fallback."""
-    listed = [
+    """The centre's own duty contacts: those on the list who belong to the centre."""
+    of_centre = [
         person
         for person in duty_contacts(session, policy)
         if any(post.role in _OF_THE_CENTRE for post in posts_of(session, person.id or 0))
     ]
-    return listed or _fallback(session)
+    return _or_fallback(session, of_centre)
+
+
+def _or_fallback(session: Session, listed: list[Person]) -> list[Person]:
+    """The people listed; with the fallback beside them when a push would reach nobody of them."""
+    if reachable(session, listed):
+        return listed
+    return list({person.id: person for person in (*listed, *_fallback(session))}.values())
 
 
 def _fallback(session: Session) -> list[Person]:

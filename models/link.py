@@ -6,10 +6,11 @@ The token stands for its asker; access is checked again when it is opened; openi
 import secrets
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 from sqlmodel import Field, Session, SQLModel, col, delete, select
 
 from models.audit import Fact, record
-from models.db import UTCDateTime
+from models.db import Fixed, UTCDateTime
 from models.errors import NotFoundError
 from models.seal import digest
 from models.talk import Actor
@@ -48,10 +49,20 @@ def find_link(session: Session, token: str, *, now: datetime) -> Link:
 
 def spend_link(session: Session, token: str, *, now: datetime) -> Link:
     """Open a link, once. Raises: NotFoundError."""
-    it = find_link(session, token, now=now)
-    it.spent_at = now
-    session.add(it)
-    return it
+    row = _SPEND.one(session, digest_=digest(token, "link"), now=now)
+    if row is None:
+        raise NotFoundError("page.link_over")
+    return session.get_one(Link, row[0])
+
+
+_table = Link.__table__  # type: ignore[attr-defined]
+_SPEND = Fixed(
+    lambda: sa.update(_table)
+    .values(spent_at=sa.bindparam("now"))
+    .where(_table.c.token_digest == sa.bindparam("digest_"))
+    .where(_table.c.spent_at.is_(None), _table.c.expires_at > sa.bindparam("now"))
+    .returning(_table.c.id)
+)
 
 
 def forget_links(session: Session, *, now: datetime) -> None:

@@ -33,7 +33,7 @@ def own_data(session: Session, actor: Actor, *, now: datetime) -> dict[str, Any]
         "number": person.number,
         "phone": person.phone[-4:] if person.phone else "—",
         "units": units or ["—"],
-        "roles": [post.role.value for post in actor.posts],
+        "roles": list(dict.fromkeys(post.role.value for post in actor.posts)),
         "accounts": len(contacts_of(session, person.id or 0)),
         "checkins": checkins,
         "concerns": concerns,

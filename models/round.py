@@ -96,7 +96,8 @@ def slot_on(policy: CheckinPolicy, kind: RoundKind, opens_on: date) -> Slot:
         due_at = datetime.combine(opens_on + timedelta(days=days + 7), due.at, policy.zone)
     week = term_week(policy, opens_on)
     off_week = kind is RoundKind.DORM and week is not None and not _dorm_week(policy, week, opens_on)
-    quiet = week is None or off_week or is_holiday(opens_on) or is_holiday(due_at.date())
+    outside = week is None or term_week(policy, due_at.date()) is None
+    quiet = outside or off_week or is_holiday(opens_on) or is_holiday(due_at.date())
     return Slot(kind, opens_at, due_at, quiet)
 
 
@@ -193,6 +194,13 @@ def current_round(session: Session, policy: CheckinPolicy, kind: RoundKind, *, n
     return open_round(session, slot, due_at=due_at, announced=slot.quiet, now=now)
 
 
+def round_to_show(session: Session, policy: CheckinPolicy, kind: RoundKind, *, now: datetime) -> Round:
+    """The round that staff are shown. Looking never opens one in a quiet week: nobody owes a check-in then."""
+    if latest_slot(policy, kind, now).quiet and (last := last_round(session, policy, kind, now=now)) is not None:
+        return last
+    return current_round(session, policy, kind, now=now)
+
+
 def _covers(policy: CheckinPolicy, last: Round, now: datetime) -> bool:
     """Whether a round opened before a quiet week is still the one that counts (dorms: every second week)."""
     weeks = policy.dorm_every_weeks if last.kind is RoundKind.DORM else 1
@@ -208,7 +216,12 @@ def closes_at(session: Session, policy: CheckinPolicy, round_id: int) -> datetim
     if row is None:
         msg = "no such round"
         raise LookupError(msg)
-    return next_slot(policy, RoundKind(row[0]), utc(row[1])).opens_at.astimezone(UTC)
+    by_calendar = next_slot(policy, RoundKind(row[0]), utc(row[1])).opens_at.astimezone(UTC)
+    # In a quiet week somebody may have opened the next one by asking for it.
+    opened = session.exec(
+        select(sa.func.min(Round.opens_at)).where(Round.kind == row[0], Round.opens_at > utc(row[1]))
+    ).one()
+    return by_calendar if opened is None else min(by_calendar, utc(opened))
 
 
 def opening_waits(session: Session, policy: CheckinPolicy, kind: RoundKind, *, now: datetime) -> bool:

@@ -35,6 +35,8 @@ class Keyring:
         self._open = {hashlib.sha256(key).digest()[:_KEY_ID]: AESGCM(key) for key in raw}
         self._newest_id = hashlib.sha256(raw[0]).digest()[:_KEY_ID]
         self._newest = self._open[self._newest_id]
+        # Of the oldest key, so that a new one in front changes no digest. Taking the oldest away ends what digests stand for:
+        # open links, bind codes and the counts of wrong tries, none of which outlives three days.
         self.digest_key = hashlib.sha256(b"xinqiao digest" + raw[-1]).digest()
 
     def seal(self, plain: bytes, place: str) -> bytes:

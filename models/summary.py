@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from models.alert import Alert, open_alerts, words_of
 from models.audit import Fact, record
@@ -18,7 +19,7 @@ from models.errors import NotFoundError
 from models.person import Kind, Person
 from models.policy import CheckinPolicy, DutyPolicy
 from models.post import ADVISORS, CENTRE_LEADS, Role, first_to_tell, posts_of, units_with_somebody
-from models.round import Round, RoundKind, current_round
+from models.round import Round, RoundKind, round_to_show
 from models.unit import Level, Unit, below, find_school
 
 OF_THE_CLASS = (*ADVISORS, Role.STATION_HEAD, Role.COLLEGE_LEAD, Role.AFFAIRS_DIRECTOR)
@@ -84,7 +85,7 @@ def overview(session: Session, policy: CheckinPolicy, person_id: int, *, now: da
     """Classes with something to see: unseen and heavier ones first. A fixed number of queries for all classes."""
     classes = classes_of(session, person_id)
     ids = [unit.id or 0 for unit in classes]
-    it = current_round(session, policy, RoundKind.CLASS, now=now)
+    it = round_to_show(session, policy, RoundKind.CLASS, now=now)
     sent = dict(
         session.exec(
             select(Checkin.unit_id, Checkin.state).where(Checkin.round_id == it.id, col(Checkin.unit_id).in_(ids))
@@ -92,7 +93,9 @@ def overview(session: Session, policy: CheckinPolicy, person_id: int, *, now: da
     )
     since = _since(it, now)
     concerns: dict[int, list[Concern]] = {}
-    of_classes = session.exec(select(Concern).where(col(Concern.class_id).in_(ids), Concern.created_at >= since)).all()
+    of_classes = session.exec(
+        _standing(select(Concern)).where(col(Concern.class_id).in_(ids), Concern.created_at >= since)
+    ).all()
     referred = _referred(session, person_id, but=ids, since=since)
     for concern in (*of_classes, *referred):
         concerns.setdefault(concern.class_id, []).append(concern)
@@ -107,6 +110,13 @@ def overview(session: Session, policy: CheckinPolicy, person_id: int, *, now: da
             rows.append(Row(unit, Overall(state) if state else None, len(waiting), len(mine), highest(mine)))
     order = [None, *Attention]
     return sorted(rows, key=lambda row: (-row.waiting, -order.index(row.level), row.unit.name))
+
+
+def _standing(query: SelectOfScalar[Concern]) -> SelectOfScalar[Concern]:
+    """Without what a correction of its check-in left behind."""
+    return query.outerjoin(Checkin, col(Checkin.id) == col(Concern.checkin_id)).where(
+        col(Concern.checkin_id).is_(None) | (col(Concern.version) == col(Checkin.version))
+    )
 
 
 def _since(it: Round, now: datetime) -> datetime:
@@ -126,10 +136,10 @@ class Page:
     concerns: list[dict[str, Any]]
 
 
-def read_class(session: Session, policy: CheckinPolicy, person_id: int, class_id: int, *, now: datetime) -> Page:
+def access_class_page(session: Session, policy: CheckinPolicy, person_id: int, class_id: int, *, now: datetime) -> Page:
     """The page of a class; each thing on it counts as seen, and the reading is a fact. Raises: NotFoundError."""
     classes = [unit.id or 0 for unit in classes_of(session, person_id)]
-    it = current_round(session, policy, RoundKind.CLASS, now=now)
+    it = round_to_show(session, policy, RoundKind.CLASS, now=now)
     since = _since(it, now)
     checkin = None
     if class_id in classes:
@@ -142,11 +152,15 @@ def read_class(session: Session, policy: CheckinPolicy, person_id: int, class_id
         if not found:
             raise NotFoundError
     found.sort(key=lambda concern: concern.created_at, reverse=True)
-    shown = [_shown(session, concern) for concern in found]
+    standing = set(session.exec(_standing(select(Concern)).where(col(Concern.id).in_([it.id for it in found]))))
+    shown = [_shown(session, concern, corrected=concern not in standing) for concern in found]
+    shown.sort(key=lambda each: bool(each["corrected"]))  # what a correction left behind stands last
     for concern in found:
         concern.seen_at = concern.seen_at or now
         session.add(concern)
     record(session, Fact.SUMMARY_READ, person_id, f"unit:{class_id}", at=now, concerns=len(found))
+    for concern in found:  # one each: the student it is about may be told who read it
+        record(session, Fact.CONCERN_READ, person_id, f"concern:{concern.id}", at=now)
     return Page(
         unit=session.get_one(Unit, class_id),
         whole=class_id in classes,
@@ -158,7 +172,7 @@ def read_class(session: Session, policy: CheckinPolicy, person_id: int, class_id
     )
 
 
-def _shown(session: Session, it: Concern) -> dict[str, Any]:
+def _shown(session: Session, it: Concern, *, corrected: bool) -> dict[str, Any]:
     body = body_of(it)
     subject = body.get("subject") or {}
     person = session.get(Person, subject["person_id"]) if subject.get("person_id") else None
@@ -168,7 +182,8 @@ def _shown(session: Session, it: Concern) -> dict[str, Any]:
         "writer": session.get_one(Person, it.writer_id).name,
         "attention": it.attention.value if it.attention else None,
         "at": it.created_at,
-        "new": it.seen_at is None,
+        "new": it.seen_at is None and not corrected,
+        "corrected": corrected,
         **{key: body.get(key) for key in ("facts", "since", "knows", "topic", "dorm", "how_soon")},
     }
 
@@ -206,7 +221,7 @@ class AlertPage:
     words: list[dict[str, Any]]
 
 
-def read_alert(session: Session, policy: DutyPolicy, person_id: int, alert_id: int, *, now: datetime) -> AlertPage:
+def access_alert_page(session: Session, policy: DutyPolicy, person_id: int, alert_id: int, *, now: datetime) -> AlertPage:
     """The page of an alert, for somebody who was called about it. Raises: NotFoundError."""
     if all(row.id != alert_id for row in alerts_for(session, policy, person_id, now=now)):
         raise NotFoundError

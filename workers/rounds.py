@@ -35,10 +35,13 @@ def _plan_opening(policy: CheckinPolicy, kind: RoundKind, now: datetime) -> int:
             return 0
     with unit_of_work() as session:
         it = plan_round(session, policy, kind, now=now)
-        officers = officers_without(session, it) if it is not None else []
     if it is None:
         return 0
-    count = _plan(it, OPENED[kind], officers, now)
+    with unit_of_work(write=False) as session:
+        officers = officers_without(session, it)
+    # A scheduler that comes back when the reminder is due already knocks once, not twice.
+    push = REMINDER if now >= it.due_at - policy.remind_before else OPENED
+    count = _plan(it, push[kind], officers, now)
     # Only now: a process that dies half-way leaves the round unannounced, and the next tick plans the rest.
     with unit_of_work() as session:
         session.get_one(Round, it.id).announced = True

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
-from models import clock, inbox, link, talk
+from models import binding, clock, inbox, link, talk
 from models.db import unit_of_work
 from models.roster import resume_import
 
@@ -29,9 +29,10 @@ def sweep_inbox(keys_kept: timedelta, replies_kept: timedelta, *, now: datetime)
 
 
 def sweep_links(*, now: datetime) -> int:
-    """Forget links that nobody can open any more."""
+    """Forget links that nobody can open any more, and wrong tries at binding that count no more."""
     with unit_of_work() as session:
         link.forget_links(session, now=now)
+        binding.forget_failures(session, now=now)
     return 0
 
 

@@ -28,22 +28,27 @@ def run_forever(duties: Sequence[Duty], stop: threading.Event | None = None) -> 
         _stop_on_signals(stop)
     log.info("scheduler started", extra={"pid": os.getpid()})
     next_at = {duty.name: 0.0 for duty in duties}
-    aside: dict[str, threading.Thread] = {}
+    aside = [threading.Thread(target=_repeat, args=(duty, stop), name=duty.name) for duty in duties if duty.aside]
+    for thread in aside:
+        thread.start()
+    duties = [duty for duty in duties if not duty.aside]
     while not stop.is_set():
         began = time.monotonic()
         for duty in duties:
             if next_at[duty.name] > began or stop.is_set():
                 continue
             next_at[duty.name] = began + duty.every.total_seconds() * 0.99  # a tick comes a moment early or late
-            if not duty.aside:
-                _do(duty, clock.now())
-            elif duty.name not in aside or not aside[duty.name].is_alive():
-                aside[duty.name] = threading.Thread(target=_do, args=(duty, clock.now()), name=duty.name)
-                aside[duty.name].start()
+            _do(duty, clock.now())
         stop.wait(max(0.05, TICK - (time.monotonic() - began)))
-    for thread in aside.values():
+    for thread in aside:
         thread.join()
     log.info("scheduler stopped", extra={"pid": os.getpid()})
+
+
+def _repeat(duty: Duty, stop: threading.Event) -> None:
+    """A duty that may wait for a platform, in a thread of its own for as long as the ticker runs."""
+    while not stop.wait(duty.every.total_seconds()):
+        _do(duty, clock.now())
 
 
 def _do(duty: Duty, now: datetime) -> int:

@@ -4,6 +4,7 @@ A small WSGI application before Flask: every message of every person passes here
 cost as much as a whole door (docs/decisions/0003-hot-path.md).
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
@@ -23,16 +24,18 @@ LISTENS = 5.5
 
 _CHUNK = 1 << 16
 _STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
-_NO_DOOR, _NO_METHOD, _TOO_LARGE = Answer(404), Answer(405), Answer(413)
+_NO_DOOR, _NO_METHOD, _TOO_LARGE, _LATER = Answer(404), Answer(405), Answer(413), Answer(429)
 
 
 class Callbacks:
     """Answers under `/callback/`, one address a channel that is on; everything else is the next application's."""
 
-    def __init__(self, doors: Mapping[str, Door], turn: Turn, following: Application) -> None:
+    def __init__(self, doors: Mapping[str, Door], turn: Turn, following: Application, threads: int) -> None:
         self._doors = doors
         self._turn = turn
         self._following = following
+        # Silence keeps a thread busy: most threads stay free for whoever calls meanwhile.
+        self._silent = threading.BoundedSemaphore(max(1, threads // 4))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """WSGI."""
@@ -64,8 +67,17 @@ class Callbacks:
         try:
             return door.post(query, body, received, self._turn)
         except NoAnswer:
+            return self._say_nothing(received)
+
+    def _say_nothing(self, received: float) -> Answer:
+        """Wait until the platform has stopped listening; where too many wait already, tell it to ask again."""
+        if not self._silent.acquire(blocking=False):
+            return _LATER
+        try:
             time.sleep(max(0.0, received + LISTENS - time.monotonic()))
-            return Answer(200)
+        finally:
+            self._silent.release()
+        return Answer(200)
 
 
 def _body(environ: Environ) -> bytes | None:

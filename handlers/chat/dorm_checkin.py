@@ -10,6 +10,7 @@ from handlers.dialogue.steps import Dialogue, ask, once, remember
 from handlers.dialogue.talk import Talk
 from models.alert import Trigger
 from models.checkin import DormState, Share, find_sent, own_units, submit
+from models.errors import DomainError
 from models.post import Role
 from models.round import RoundKind, current_round
 from models.unit import place
@@ -68,25 +69,27 @@ def dorm_checkin(talk: Talk) -> Dialogue:
     if start["sent"] and (yield from ask(AGAIN, unit=start["unit"], **start["sent"])) is Correct.LEAVE:
         return talk.say("dorm_checkin.left_as_is")
     answers = yield from _answers(talk, start["unit"])
-    receipt = yield from once(
-        "submit",
-        lambda: submit(
-            talk.session,
-            talk.actor,
-            unit_id,
-            start["round"],
-            answers,
-            corrects=start["version"],
-            policy=talk.policy.checkin,
-            now=talk.now,
-        ),
-    )
+    receipt = yield from once("submit", lambda: _send(talk, unit_id, start, answers))
+    told = talk.teachers(receipt["told"])
+    if answers.get("how_soon") == HowSoon.NOW:  # people were called, and what to do was said, a moment ago
+        return talk.say("dorm_checkin.done_now" if receipt["sent"] else "dorm_checkin.only_called", told=told)
     if not receipt["waiting"]:
         return talk.say("dorm_checkin.done")
-    if answers.get("how_soon") == HowSoon.NOW:  # people were called, and what to do was said, a moment ago
-        return talk.say("dorm_checkin.done_now", told=talk.teachers(receipt["told"]))
-    done = "dorm_checkin.done_told" if receipt["reached"] else "dorm_checkin.done_later"
-    return talk.say(done, told=talk.teachers(receipt["told"]))
+    return talk.say("dorm_checkin.done_told" if receipt["reached"] else "dorm_checkin.done_later", told=told)
+
+
+def _send(talk: Talk, unit_id: int, start: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
+    """Send it. Where people were called just now, a round that closed meanwhile must not take the call back with it."""
+    version, policy = start["version"], talk.policy.checkin
+    try:
+        receipt = submit(
+            talk.session, talk.actor, unit_id, start["round"], answers, corrects=version, policy=policy, now=talk.now
+        )
+    except DomainError:
+        if answers.get("how_soon") != HowSoon.NOW:
+            raise
+        return {"sent": False, "told": [], "reached": False, "waiting": 0}
+    return receipt | {"sent": True}
 
 
 def _which_room(talk: Talk) -> Any:

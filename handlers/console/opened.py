@@ -10,7 +10,7 @@ from models.db import unit_of_work
 from models.errors import NotFoundError
 from models.link import find_link, spend_link
 from models.policy import Policy
-from models.summary import read_alert, read_class
+from models.summary import access_alert_page, access_class_page
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -47,9 +47,9 @@ def opened_routes(words: Words, policy: Policy) -> Blueprint:
                 link = spend_link(session, token, now=now)
                 what, _, number = link.target.partition(":")
                 if what == "alert":
-                    it = read_alert(session, policy.duty, link.person_id, int(number), now=now)
+                    it = access_alert_page(session, policy.duty, link.person_id, int(number), now=now)
                     return page("alert.html", it=it)
-                read = read_class(session, policy.checkin, link.person_id, int(number), now=now)
+                read = access_class_page(session, policy.checkin, link.person_id, int(number), now=now)
                 return page("summary.html", it=read)
         except NotFoundError as error:
             return page("over.html", 404, key=error.key)

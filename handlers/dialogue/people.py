@@ -17,6 +17,7 @@ _TYPED = "typed:"
 _LONGEST_NAME = 40
 _TAIL = 4
 _MOST_SHOWN = 9
+_MOST_PICKED = 99
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,9 @@ class PersonOf(Question[Named]):
             return Unclear("media")
         said = plain(heard.text)
         # Four signs are the tail of a number, also where 「0001」 could be the first of those shown.
-        at = pick(heard.text, len(options)) if options and len(said) != _TAIL else None
+        at = pick(heard.text, _MOST_PICKED) if options and len(said) != _TAIL else None
         if at is not None:
-            return Read(options[at][0])
+            return Read(options[at][0]) if at < len(options) else Unclear("person_two")
         if not said:
             return Unclear("empty")
         typed = " ".join(folded(heard.text).split())

@@ -1,7 +1,8 @@
 """Replay: a conversation's log in, its next question or its end out. Laws: design, idea 1; tests/handlers/test_replay.py.
 
 A log entry is a JSON object: `k` kind, `n` name, `t` the moment it was run or its answer was given. A question also has `f` its
-fingerprint, `o` the options and `s` the text as they were shown, `m` how often the answer was unclear; with `t` comes the answer, `a`.
+fingerprint, `o` the options and `s` the text as they were shown, `m` how often the answer was unclear; with `t` comes `a`, the
+answer.
 """
 
 from collections import Counter
@@ -175,7 +176,8 @@ class Replay:
         values |= {name: value for name, value in step.values.items() if name in values}
         lead = words.turn(f"dialogue.unclear.{result.why}", count, **values)
         if count >= 2:  # noqa: PLR2004 — the third time comes with the way out
-            lead += words.turn("dialogue.way_out", count)
+            own = f"{step.question.key.split('.')[0]}.way_out"  # a conversation may have words of its own for this
+            lead += words.turn(own if own in words else "dialogue.way_out", count)
         options = "\n".join(f"{at}. {label}" for at, (_, label) in enumerate(entry["o"], 1))
         text = f"{lead}\n{options}" if options else lead
         if result.options is not None:

@@ -39,7 +39,10 @@ STARTED = clock.machine()
 LONG_PAUSE = timedelta(minutes=30)
 FAILURES = 3
 MOST_OPTIONS = 99
-_ONE_LINE = re.compile(r"(\D+?)(?:[\s:,，、：]+|(?=\d))(\S.*)", re.DOTALL)
+NAMES = {"person", "word"}
+"""Kinds of questions that ask for a name or a number of somebody's."""
+
+_ONE_LINE = re.compile(r"(\D+?)(?:[\s:,;+/|、]+|(?=\d))(\S.*)", re.DOTALL)
 """A start word and what stands behind it, apart or glued to its number: 「绑定 2023010101 …」「绑定2023010101 …」."""
 
 _GLOBALS = {plain(word): name for name, words in GLOBAL_WORDS.items() for word in words}
@@ -280,11 +283,13 @@ class Router:
         if top is None:
             return f"{self.words('dialogue.nothing_open')}\n\n{self._menu(it)}"
         at = last_answered(top.log)
-        words = URGENT if top.name == URGENT else "dialogue"
+        first_step, wall = "dialogue.first_step", "dialogue.wall"
+        if top.name == URGENT:
+            first_step, wall = "urgent.first_step", "urgent.wall"
         if at is None:
-            return f"{self.words(f'{words}.first_step')}\n\n{self._shown(top)}"
+            return f"{self.words(first_step)}\n\n{self._shown(top)}"
         if wall_after(top.log, at):
-            return f"{self.words(f'{words}.wall')}\n\n{self._shown(top)}"
+            return f"{self.words(wall)}\n\n{self._shown(top)}"
         try:
             with self._savepoint(it.session):
                 take_back(top.log, at, it.session, it.actor, now=it.now)
@@ -363,8 +368,12 @@ class Router:
 
     def _would_leave(self, it: Meeting, current: Conversation | None) -> bool:
         """A menu tap always would; a start word unless the open question takes it as an answer."""
-        question = self._question(it)
-        return it.heard.tapped or current is None or question is None or question.kind != "text"
+        top, question = it.stack.top, self._question(it)
+        entry = top.open_question if top else None
+        if it.heard.tapped or current is None or question is None or entry is None or question.kind in NAMES:
+            return True  # any word could be a name, but a start word is none
+        talk = Talk(it.session, it.actor, self.words, self.policy, it.now)
+        return not isinstance(question.read(it.heard, entry["o"], talk), Read)
 
     def _leave_question(self, top: Frame, to: Conversation) -> str:
         current = self._title(self.registry.by_name.get(top.name))
@@ -403,11 +412,8 @@ class Router:
         if not self._may_start(it, what):
             refused = self._refused(it, what)
             return refused if it.actor.person_id is None else f"{refused}\n\n{self._menu(it)}"
-        below = it.stack.top
-        if below is not None and below.name == what.name:  # it had stood under the one that was left
-            return self._where_we_were(below)
         waiting = next((frame for frame in it.stack.frames if frame.name == what.name), None)
-        if waiting is not None:
+        if waiting is not None:  # it had stood under the one that was left
             it.stack.frames.remove(waiting)
             it.stack.frames.append(waiting)
             return self._where_we_were(waiting)

@@ -5,14 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
 from handlers.chat.urgent import urgent
-from handlers.dialogue.conversation import Conversation, Registry
+from handlers.dialogue.conversation import BOUND, Conversation, Registry, conversation, undoes
 from handlers.dialogue.question import Choice, FreeText, Heard, Number, Several, YesNo
 from handlers.dialogue.replay import Frame
 from handlers.dialogue.router import Router, Stack
@@ -21,9 +21,10 @@ from models import clock, db
 from models.channel import Channel
 from models.contact import Contact
 from models.db import savepoint
+from models.errors import RefusedError
 from models.person import Kind, Person
 from models.policy import Policy
-from models.talk import Met, OpenTalk, keep, meet
+from models.talk import Actor, Met, OpenTalk, keep, meet
 
 
 class Colour(StrEnum):
@@ -39,9 +40,12 @@ COLOURS = Several("small.colours", Colour)
 SURE = YesNo("small.sure")
 COUNT = Number("small.count", high=9)
 NOTE = FreeText("small.note", longest=20)
+EXTRA = FreeText("small.extra")
 
 _LABELS = {"red": "红的", "green": "绿的", "blue": "蓝的"}
-SENTENCES: dict[str, str | list[str]] = {
+SENTENCES: dict[str, str | list[str]] = {f"small.colour.{value}": label for value, label in _LABELS.items()}
+SENTENCES |= {f"small.colours.{value}": label for value, label in _LABELS.items()}
+SENTENCES |= {
     "small.title": "小事",
     "small.done": "好了。",
     "small.result": "结果：{result}",
@@ -56,7 +60,7 @@ SENTENCES: dict[str, str | list[str]] = {
     "small.count.ask": "几个？",
     "small.note.ask": "说说看。",
     "small.extra.ask": "还有呢？",
-} | {f"small.{key}.{value}": label for key in ("colour", "colours") for value, label in _LABELS.items()}
+}
 
 
 class SmallWords(Words):
@@ -88,8 +92,31 @@ def all_notes(session: Session) -> list[str]:
     return [text for _, text in session.connection().execute(sa.select(notes).order_by(notes.c.id))]
 
 
+@undoes
+def unwrite(session: Session, _actor: Actor, result: Any, *, now: Any) -> None:
+    """Take a small note back."""
+    assert now is not None
+    drop_note(session, result)
+
+
+@undoes
+def refuse_to_unwrite(_session: Session, _actor: Actor, _result: Any, *, now: Any) -> None:
+    """Some things are too late to take back."""
+    raise RefusedError("small.refused", why=f"太晚了 {now:%H}")
+
+
+def small(script: Any) -> Conversation:
+    """The script as the conversation that 「小事」 starts."""
+    return conversation("small", start=["小事"], who=BOUND)(script)
+
+
 class UndoneError(Exception):
     """Ends a trial: nothing of it is kept."""
+
+
+def undo() -> NoReturn:
+    """End a trial."""
+    raise UndoneError
 
 
 @dataclass
@@ -123,7 +150,9 @@ class Chat:
 
     def says(self, text: str, *, tapped: bool = False) -> str:
         """Say something, and keep what became of it."""
-        return self._turn(lambda router, session, met: router.respond(session, met, Heard(text, tapped=tapped), now=clock.now()))
+        return self._turn(
+            lambda router, session, met: router.respond(session, met, Heard(text, tapped=tapped), now=clock.now())
+        )
 
     def talks(self, *texts: str) -> str:
         """Say several things; returns the last reply."""
@@ -139,7 +168,7 @@ class Chat:
             with db.unit_of_work() as session:
                 reply, talk = self.router.respond(session, self._met(session), Heard(text), now=now)
                 outcome = reply, frames_of(talk), all_notes(session)
-                raise UndoneError
+                undo()
         except UndoneError:
             return outcome
 

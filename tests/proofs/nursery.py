@@ -1,6 +1,7 @@
 """A process that has everything loaded and forks web processes on request: each a real one, ready in a tenth of a second.
 
-Reads one JSON object a line, answers each with `{"pid": …, "port": …}`, and ends with its standard input; its children go with it.
+Says `{"pid": …, "port": 0}` when it is ready, then answers each line, a JSON object, with that of a new process. It ends with
+its standard input, and its children with it.
 What a web process runs is the bot's own application on a plain server with as many threads as granian is given.
 """
 
@@ -71,6 +72,7 @@ def main() -> None:
     """Fork until nobody asks any more."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: the kernel buries the dead
     parent = os.getpid()
+    _answer(pid=parent, port=0)
     for line in sys.stdin:
         ear, mouth = socket.socketpair()
         pid = os.fork()
@@ -84,8 +86,12 @@ def main() -> None:
         mouth.close()
         port = ear.recv(16).decode()
         ear.close()
-        sys.stdout.write(json.dumps({"pid": pid, "port": int(port or 0)}) + "\n")
-        sys.stdout.flush()
+        _answer(pid=pid, port=int(port or 0))
+
+
+def _answer(**values: int) -> None:
+    sys.stdout.write(json.dumps(values) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -9,17 +9,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import sqlalchemy as sa
-from sqlmodel import SQLModel
 
 from bot.sandbox.callbacks import CallbackDoor, Outcome, SignedRequest, deliver, read_reply
 from bot.sandbox.listen import free_port
-from models import clock, db
+from models import clock
 
 ROOT = Path(__file__).parents[2]
 POINTS = ("turn.begun", "turn.taken", "turn.answered", "turn.stored", "turn.committed", "turn.rung")
@@ -75,18 +71,23 @@ class Nursery:
             cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self._started: list[Web] = []
+        self._hears()  # it is ready
+
+    def _hears(self) -> dict[str, int]:
+        assert self._process.stdout is not None
+        answer: dict[str, int] = json.loads(self._process.stdout.readline())
+        return answer
 
     def web(self, config: Path, *, failpoint: str = "") -> Web:
         """Start one beside this test's clock."""
-        ear, mouth = self._process.stdin, self._process.stdout
+        ear = self._process.stdin
         assert ear is not None
-        assert mouth is not None
         log = self._folder / f"web-{len(self._started)}.log"
         shift = (clock.now() - clock.machine()).total_seconds()
         wanted = {"config": str(config), "log": str(log), "failpoint": failpoint, "shift": shift}
         ear.write(json.dumps(wanted) + "\n")
         ear.flush()
-        answer = json.loads(mouth.readline())
+        answer = self._hears()
         assert answer["port"], log.read_text("utf-8")
         self._started.append(Web(answer["pid"], answer["port"], log))
         return self._started[-1]
@@ -158,12 +159,3 @@ def until(holds: Callable[[], bool], *, seconds: float = 5.0) -> None:
     while not holds():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.01)
-
-
-def everything() -> Mapping[str, list[tuple[Any, ...]]]:
-    """All rows of all tables, as the database has them now."""
-    with db.unit_of_work(write=False) as session:
-        return {
-            name: sorted((tuple(row) for row in session.connection().execute(sa.select(table))), key=repr)
-            for name, table in SQLModel.metadata.tables.items()
-        }

@@ -43,9 +43,10 @@ class School:
             "OFFICIAL_ACCOUNT": {"APP_ID": APP_ID, "SECRET": "official-secret-for-tests"},
             "WECOM": {"CORP_ID": CORP_ID, "AGENT_ID": str(AGENT_ID), "SECRET": "wecom-secret-for-tests"},
         }
-        self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("XINQIAO_")
-        } | {"XINQIAO_WEB__PORT": str(self.port), "PYTHONPATH": str(Path(__file__).parents[2])}
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("XINQIAO_")} | {
+            "XINQIAO_WEB__PORT": str(self.port),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
         for section, values in channels.items():
             values |= {"TOKEN": TOKEN, "AES_KEY": AES_KEY, "API_BASE": api}
             self.environment |= {f"XINQIAO_{section}__{key}": value for key, value in values.items()}
@@ -106,9 +107,7 @@ def until(holds: Callable[[], bool], *, seconds: float) -> None:
 
 @pytest.fixture
 def school(tmp_path: Path) -> Iterator[School]:
-    platform = Platform(
-        Account(APP_ID, "official-secret-for-tests"), Corp(CORP_ID, "wecom-secret-for-tests", AGENT_ID)
-    )
+    platform = Platform(Account(APP_ID, "official-secret-for-tests"), Corp(CORP_ID, "wecom-secret-for-tests", AGENT_ID))
     for userid in ("chenmo", "guan"):
         platform.joined(userid)
     with listening(api_app(platform)) as api:
@@ -118,7 +117,9 @@ def school(tmp_path: Path) -> Iterator[School]:
 
 
 @pytest.mark.slow
-def test_a_school_begins_in_an_empty_folder_and_a_kill_after_the_last_answer_loses_and_doubles_nothing(school: School) -> None:
+def test_a_school_begins_in_an_empty_folder_and_a_kill_after_the_last_answer_loses_and_doubles_nothing(
+    school: School,
+) -> None:
     assert school.command("init").returncode == 0
     with (school.folder / "roster.csv").open("w", encoding="gb18030", newline="") as file:
         csv.writer(file).writerows(ROSTER)

@@ -13,7 +13,8 @@ from models.checkin import Checkin, CheckinVersion
 from models.inbox import Inbox
 from models.talk import TalkLog
 from tests.phone import Phone
-from tests.proofs.processes import CHAOS, POINTS, Command, Nursery, Web, everything, until
+from tests.proofs.processes import CHAOS, POINTS, Command, Nursery, Web, until
+from tests.rows import everything
 from tests.world import World
 
 TALK = ("周报", "1", "1", "1")

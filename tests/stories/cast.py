@@ -1,5 +1,6 @@
 """What stories share: reading a reply, appointing people, opening links, and what a push would say."""
 
+import json
 import re
 from typing import Any
 
@@ -74,7 +75,9 @@ def add_unit(world: World, name: str, level: Level, parent: str) -> None:
 
 def add_person(world: World, who: str, number: str, name: str, kind: Kind, **home: Any) -> None:
     """One more person; `home` takes `class_`, `college`, `dorm` (unit names) and `phone`."""
-    units = {f"{level.rstrip('_')}_id": world.units[unit] for level, unit in home.items() if level != "phone"}
+    units: dict[str, Any] = {
+        f"{level.rstrip('_')}_id": world.units[unit] for level, unit in home.items() if level != "phone"
+    }
     with db.unit_of_work() as session:
         person = Person(number=number, name=name, kind=kind, phone=home.get("phone"), **units)
         session.add(person)
@@ -120,5 +123,5 @@ def page(world: World, reply: str) -> str:
 
 def said_by(world: World, push: Push) -> str:
     """Everything that a push shows or carries."""
-    data = {"unit": "", **__import__("json").loads(push.data)}
+    data = {"unit": "", **json.loads(push.data)}
     return f"{world.words(f'push.{push.kind.value}', **data, number=push.number)} {push.data}"

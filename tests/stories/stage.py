@@ -61,6 +61,16 @@ class Talker:
         """Say several things; returns the last reply."""
         return [self.says(text) for text in texts][-1]
 
+    def tries(self, text: str, *, is_text: bool = True) -> tuple[str, list[str]]:
+        """The reply to something, and which questions would be open then; it was never said."""
+        try:
+            with savepoint(self.session):
+                reply = self.says(text, is_text=is_text)
+                asked = [str((frame.open_question or {"n": ""})["n"]) for frame in self.frames]
+                raise OverError  # noqa: TRY301 — it ends the savepoint, not this function
+        except OverError:
+            return reply, asked
+
     @property
     def frames(self) -> list[Frame]:
         """The open conversations, the one being answered last."""
@@ -92,9 +102,6 @@ class Route:
     who: str | None
     scene: str
     texts: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.conversation} {self.question} {self.scene}: {' / '.join(self.texts)}"
 
 
 @dataclass

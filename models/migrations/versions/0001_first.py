@@ -262,6 +262,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert")),
     )
     op.create_index(op.f("ix_alert_ask_until"), "alert", ["ask_until"], unique=False)
+    op.create_index(op.f("ix_alert_created_at"), "alert", ["created_at"], unique=False)
     op.create_index(op.f("ix_alert_contact_id"), "alert", ["contact_id"], unique=False)
     op.create_table(
         "bind_failure",
@@ -285,6 +286,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["checkin_id"], ["checkin.id"], name=op.f("fk_checkin_version_checkin_id")),
         sa.PrimaryKeyConstraint("checkin_id", "version", name=op.f("pk_checkin_version")),
     )
+    op.create_index(op.f("ix_checkin_version_author_id"), "checkin_version", ["author_id"], unique=False)
     op.create_table(
         "concern",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -304,6 +306,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_concern")),
         sa.UniqueConstraint("ref", name=op.f("uq_concern_ref")),
     )
+    op.create_index(op.f("ix_concern_writer_id"), "concern", ["writer_id"], unique=False)
     op.create_index(op.f("ix_concern_checkin_id"), "concern", ["checkin_id"], unique=False)
     op.create_index(op.f("ix_concern_class_id"), "concern", ["class_id"], unique=False)
     op.create_index(op.f("ix_concern_created_at"), "concern", ["created_at"], unique=False)
