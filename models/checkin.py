@@ -3,6 +3,7 @@
 `Checkin` is what the lists count; every version as it was sent, words included, is sealed in `CheckinVersion`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -58,6 +59,10 @@ class DormState(StrEnum):
     USUAL = "usual"
     THING = "thing"
     UNSURE = "unsure"
+
+
+NOT_ALL_THERE = "not_all"
+"""The answer to 「大家都在寝室住吗？」 that a teacher should see."""
 
 
 class Share(StrEnum):
@@ -186,15 +191,27 @@ class DormDigest:
 
 def dorm_digest(session: Session, policy: CheckinPolicy, class_id: int, *, now: datetime) -> DormDigest:
     """The last dorm round of the class's rooms; a room of several classes counts for each resident's class."""
-    opened = last_round(session, policy, RoundKind.DORM, now=now)
-    oldest = latest_slot(policy, RoundKind.DORM, now).opens_at - (policy.dorm_every_weeks - 1) * WEEK
-    if opened is None or opened.opens_at < oldest:
-        return DormDigest(0, 0, 0, ())
-    rows = _ROOMS.all(session, round_id=opened.id, class_id=class_id)
+    rows = _rooms(session, policy, class_id, now=now)
     states = [state for _, _, state, _, _ in rows]
     shared = [row for row in rows if row[2] == DormState.THING and row[3] == Share.COMMITTEE]
     words = tuple((name, str(_answers(session, at, version).get("facts", ""))) for at, version, _, _, name in shared)
     return DormDigest(states.count(DormState.USUAL), states.count(DormState.UNSURE), len(shared), words)
+
+
+def rooms_with_absence(session: Session, policy: CheckinPolicy, class_id: int, *, now: datetime) -> list[str]:
+    """Rooms of a class whose officer said that somebody often is not there, by name. For the class's teachers."""
+    rows = _rooms(session, policy, class_id, now=now)
+    usual = [(at, version, name) for at, version, state, _, name in rows if state == DormState.USUAL]
+    return [name for at, version, name in usual if _answers(session, at, version).get("all_there") == NOT_ALL_THERE]
+
+
+def _rooms(session: Session, policy: CheckinPolicy, class_id: int, *, now: datetime) -> Sequence[Sequence[Any]]:
+    """What the rooms of a class said in the dorm round that counts now; [] when that is long ago."""
+    opened = last_round(session, policy, RoundKind.DORM, now=now)
+    oldest = latest_slot(policy, RoundKind.DORM, now).opens_at - (policy.dorm_every_weeks - 1) * WEEK
+    if opened is None or opened.opens_at < oldest:
+        return []
+    return _ROOMS.all(session, round_id=opened.id, class_id=class_id)
 
 
 _unit = Unit.__table__  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from models.alert import Alert, open_alerts, words_of
 from models.audit import Fact, record
-from models.checkin import Checkin, Overall, answers_of, highest
+from models.checkin import Checkin, Overall, answers_of, highest, rooms_with_absence
 from models.concern import Attention, Concern, body_of
 from models.errors import NotFoundError
 from models.person import Kind, Person
@@ -133,6 +133,7 @@ class Page:
     author: str
     answers: dict[str, Any]
     versions: int
+    absent: list[str]  # rooms where somebody often is not there
     concerns: list[dict[str, Any]]
 
 
@@ -152,8 +153,9 @@ def access_class_page(session: Session, policy: CheckinPolicy, person_id: int, c
         if not found:
             raise NotFoundError
     found.sort(key=lambda concern: concern.created_at, reverse=True)
-    standing = set(session.exec(_standing(select(Concern)).where(col(Concern.id).in_([it.id for it in found]))))
-    shown = [_shown(session, concern, corrected=concern not in standing) for concern in found]
+    query = _standing(select(Concern)).where(col(Concern.id).in_([concern.id for concern in found]))
+    standing = {concern.id for concern in session.exec(query)}
+    shown = [_shown(session, concern, corrected=concern.id not in standing) for concern in found]
     shown.sort(key=lambda each: bool(each["corrected"]))  # what a correction left behind stands last
     for concern in found:
         concern.seen_at = concern.seen_at or now
@@ -168,6 +170,7 @@ def access_class_page(session: Session, policy: CheckinPolicy, person_id: int, c
         author=session.get_one(Person, checkin.author_id).name if checkin else "",
         answers=answers_of(session, checkin) if checkin else {},
         versions=checkin.version if checkin else 0,
+        absent=rooms_with_absence(session, policy, class_id, now=now) if class_id in classes else [],
         concerns=shown,
     )
 

@@ -9,7 +9,7 @@ from handlers.dialogue.question import Choice, FreeText, OneOf
 from handlers.dialogue.steps import Dialogue, ask, once, remember
 from handlers.dialogue.talk import Talk
 from models.alert import Trigger
-from models.checkin import DormState, Share, find_sent, own_units, submit
+from models.checkin import NOT_ALL_THERE, DormState, Share, find_sent, own_units, submit
 from models.errors import DomainError
 from models.post import Role
 from models.round import RoundKind, current_round
@@ -20,7 +20,7 @@ class AllThere(StrEnum):
     """Whether everybody lives in the room."""
 
     ALL = "all"
-    NOT_ALL = "not_all"
+    NOT_ALL = NOT_ALL_THERE
 
 
 class Topic(StrEnum):

@@ -157,9 +157,9 @@ def without_links(tried: tuple[str, list[str]]) -> tuple[str, list[str]]:
 
 
 @pytest.fixture
-def phone(world: World) -> Phone:
+def phone(school: World) -> Phone:
     """A committee member in the middle of things."""
-    it = world.phone("committee")
+    it = school.phone("committee")
     it.says("周报")
     return it
 
@@ -176,12 +176,12 @@ def phone(world: World) -> Phone:
         ("text", {"Content": STICKER}),
     ],
 )
-def test_every_kind_of_message_is_answered(world: World, phone: Phone, kind: str, fields: dict[str, str]) -> None:
+def test_every_kind_of_message_is_answered(school: World, phone: Phone, kind: str, fields: dict[str, str]) -> None:
     reply = phone.sends(kind, **fields)
 
     assert "文字" in reply
     assert options(reply)[0] == "都还平稳"
-    assert world.phone("student").sends(kind, **fields).startswith("何小雨，你好。")
+    assert school.phone("student").sends(kind, **fields).startswith("何小雨，你好。")
     assert phone.talks("1", "1", "1", "1").startswith("已送到")
 
 
@@ -271,18 +271,18 @@ def test_one_person_is_never_read_as_nobody(school: World, said: str, meant: str
 
 
 @pytest.mark.parametrize("said", ["2023010102", "0102", "周一帆", " 周 一 帆 ", "周一帆。", "２０２３０１０１０２"])
-def test_a_class_mate_is_found_by_name_number_or_tail(world: World, said: str) -> None:
-    phone = world.phone("student")
+def test_a_class_mate_is_found_by_name_number_or_tail(school: World, said: str) -> None:
+    phone = school.phone("student")
 
     phone.talks("有事", "别人", said, "两天没来", "1", "1", "1")
     assert "周一帆" in phone.says("帮助")
     phone.says("1")
-    (concern,) = world.rows(Concern)
-    assert concern.class_id == world.units["软件2301"]
+    (concern,) = school.rows(Concern)
+    assert concern.class_id == school.units["软件2301"]
 
 
-def test_two_who_fit_are_offered_and_either_can_be_taken(world: World) -> None:
-    phone = world.phone("committee")
+def test_two_who_fit_are_offered_and_either_can_be_taken(school: World) -> None:
+    phone = school.phone("committee")
     reply = phone.talks("有事", "别人", "何小雨")
 
     assert options(reply) == ["何小雨（学号尾号 0103）", "何小雨（学号尾号 0104）"]

@@ -38,8 +38,8 @@ def test_three_short_answers_bind(world: World) -> None:
     assert world.facts(Fact.BOUND) == [Fact.BOUND]
 
 
-def test_the_reply_carries_the_privacy_notice_and_the_way_out(world: World) -> None:
-    reply = world.phone("student", bound=False).says(ONE_LINE)
+def test_the_reply_carries_the_privacy_notice_and_the_way_out(school: World) -> None:
+    reply = school.phone("student", bound=False).says(ONE_LINE)
 
     for words in (
         "我们只存",

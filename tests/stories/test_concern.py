@@ -145,13 +145,13 @@ def test_both_advisor_and_class_teacher_are_told(world: World) -> None:
     assert "陈默老师、方远老师" in receipt
 
 
-def test_what_is_not_sent_leaves_nothing(world: World) -> None:
-    phone = world.phone("student")
+def test_what_is_not_sent_leaves_nothing(school: World) -> None:
+    phone = school.phone("student")
 
     assert phone.talks(*ABOUT_A_FRIEND, *DAILY, "先不发") == "好，没有发出，写的内容也没有留下。"
 
-    assert world.rows(Concern) == []
-    assert world.pushes() == []
+    assert school.rows(Concern) == []
+    assert school.pushes() == []
 
 
 # ── 「我担心 TA 的安全」 ──────────────────────────────────────────────────────────────────────────────────────────
@@ -182,18 +182,18 @@ def test_worry_about_safety_calls_everybody_before_anything_is_reviewed(world: W
 
 
 @pytest.mark.parametrize("later", [("取消",), ("返回", "取消"), ("1", "先不发"), ("1", "返回", "取消"), ("周报",), ()])
-def test_no_later_step_takes_the_call_back(world: World, later: tuple[str, ...]) -> None:
-    phone, duty = world.phone("student"), world.phone("duty")
+def test_no_later_step_takes_the_call_back(school: World, later: tuple[str, ...]) -> None:
+    phone, duty = school.phone("student"), school.phone("duty")
     phone.talks(*ABOUT_A_FRIEND, *CRISIS)
 
     replies = [phone.says(text) for text in later]
-    world.forward(hours=25)
+    school.forward(hours=25)
     replies.append(phone.says("你好"))
 
-    assert called(world) == {"duty", "leader"}
-    (alert,) = world.rows(Alert)
+    assert called(school) == {"duty", "leader"}
+    (alert,) = school.rows(Alert)
     assert alert.withdrawn_at is None
-    assert CANARY in page(world, duty.talks("看小结", "1"))
+    assert CANARY in page(school, duty.talks("看小结", "1"))
     for reply in replies:  # nothing that is said may claim that nothing was sent or kept
         assert "都没有留下" not in reply
         assert "没有发给任何人" not in reply
@@ -220,25 +220,25 @@ def test_worry_inside_the_class_check_in_calls_before_it_is_sent(world: World) -
     assert phone.says("取消").startswith("好，「本周小结」先不填了。刚才已经告诉老师的收不回来")
 
 
-def test_nobody_on_duty_bound_the_words_leave_only_the_phones(world: World) -> None:
-    reply = world.phone("student").talks(*ABOUT_A_FRIEND, *CRISIS)
+def test_nobody_on_duty_bound_the_words_leave_only_the_phones(school: World) -> None:
+    reply = school.phone("student").talks(*ABOUT_A_FRIEND, *CRISIS)
 
     assert "已通知" not in reply
     assert "请一定打电话" in reply
-    assert called(world) == {"duty", "leader"}
+    assert called(school) == {"duty", "leader"}
 
 
 # ── about oneself ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_about_oneself_the_first_question_is_safety(world: World) -> None:
-    phone = world.phone("student")
+def test_about_oneself_the_first_question_is_safety(school: World) -> None:
+    phone = school.phone("student")
 
     reply = phone.talks("有事", "我自己")
 
     assert reply.startswith("谢谢你告诉我。你现在最重要。\n你此刻安全吗？")
     assert options(reply) == ["安全，但很难受", "我担心自己会做点什么", "不想说"]
-    assert called(world) == set()
+    assert called(school) == set()
 
 
 @pytest.mark.parametrize(
@@ -251,13 +251,15 @@ def test_about_oneself_the_first_question_is_safety(world: World) -> None:
         (("不想说", "好"), {"duty"}),
     ],
 )
-def test_about_oneself_who_hears_follows_the_answer(world: World, answers: tuple[str, ...], expected: set[str]) -> None:
-    phone, _, _ = world.phone("student"), world.phone("duty"), world.phone("leader")
+def test_about_oneself_who_hears_follows_the_answer(
+    school: World, answers: tuple[str, ...], expected: set[str]
+) -> None:
+    phone, _, _ = school.phone("student"), school.phone("duty"), school.phone("leader")
 
     phone.talks("有事", "我自己", *answers)
 
-    assert called(world) == expected
-    assert silence(world, minutes=3) == expected
+    assert called(school) == expected
+    assert silence(school, minutes=3) == expected
 
 
 def test_silence_about_oneself_calls_the_centre(world: World) -> None:
@@ -268,11 +270,11 @@ def test_silence_about_oneself_calls_the_centre(world: World) -> None:
 
 
 @pytest.mark.parametrize("way_out", ["取消", "返回"])
-def test_taking_it_back_calls_nobody(world: World, way_out: str) -> None:
-    phone = world.phone("student")
+def test_taking_it_back_calls_nobody(school: World, way_out: str) -> None:
+    phone = school.phone("student")
     phone.talks("有事", "我自己", way_out)
 
-    assert silence(world, minutes=5) == set()
+    assert silence(school, minutes=5) == set()
 
 
 def test_back_to_the_question_of_safety_starts_its_clock_again(world: World) -> None:
@@ -331,11 +333,11 @@ def test_a_concern_without_a_class_can_be_read_by_whoever_was_told(world: World,
     assert CANARY in page(world, duty.says("1"))
 
 
-def test_a_teacher_may_name_the_students_they_look_after_and_no_others(world: World) -> None:
-    add_unit(world, "会计2301", Level.CLASS, "信息学院")
-    add_person(world, "far", "2023030199", "叶远", Kind.STUDENT, class_="会计2301")
-    world.phone("head")
-    advisor = world.phone("advisor")
+def test_a_teacher_may_name_the_students_they_look_after_and_no_others(school: World) -> None:
+    add_unit(school, "会计2301", Level.CLASS, "信息学院")
+    add_person(school, "far", "2023030199", "叶远", Kind.STUDENT, class_="会计2301")
+    school.phone("head")
+    advisor = school.phone("advisor")
 
     advisor.talks("有事", "别人", "0199", *DAILY[:1])
     assert "名单里没找到这个学号" in advisor.heard[-2]  # type: ignore[operator]
@@ -369,8 +371,8 @@ def test_no_push_ever_holds_a_name_or_a_typed_word(world: World) -> None:
             assert reason not in shown
 
 
-def test_chat_never_shows_a_name_together_with_a_reason(world: World) -> None:
-    phone, advisor = world.phone("student"), world.phone("advisor")
+def test_chat_never_shows_a_name_together_with_a_reason(school: World) -> None:
+    phone, advisor = school.phone("student"), school.phone("advisor")
     review = phone.talks("有事", "别人", "周一帆", *DAILY)
     phone.says("1")
     listed = advisor.talks("看小结", "1")

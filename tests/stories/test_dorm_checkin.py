@@ -93,15 +93,15 @@ def test_now_calls_everybody_even_when_the_round_closed_meanwhile(world: World) 
     assert world.rows(Checkin) == []
 
 
-def test_now_calls_everybody_even_when_another_officer_was_first(world: World) -> None:
-    appoint(world, "student", Role.DORM_OFFICER, "3-301")
-    phone, _ = world.phone("officer"), world.phone("duty")
+def test_now_calls_everybody_even_when_another_officer_was_first(school: World) -> None:
+    appoint(school, "student", Role.DORM_OFFICER, "3-301")
+    phone, _ = school.phone("officer"), school.phone("duty")
     phone.talks("宿舍", "2", "3", "说不想待在这里了", "1")
 
-    world.phone("student").talks(*USUAL)
+    school.phone("student").talks(*USUAL)
     phone.says("现在")
 
-    assert called(world) == {"duty", "leader"}
+    assert called(school) == {"duty", "leader"}
 
 
 def test_a_sent_one_is_corrected_and_the_earlier_version_is_kept(world: World) -> None:
@@ -130,16 +130,16 @@ def test_a_second_officer_sees_that_it_was_sent_and_may_correct_it(world: World)
     assert (checkin.version, checkin.author_id) == (2, world.people["student"])
 
 
-def test_an_officer_of_two_rooms_says_which(world: World) -> None:
-    appoint(world, "officer", Role.DORM_OFFICER, "3-302")
-    phone = world.phone("officer")
+def test_an_officer_of_two_rooms_says_which(school: World) -> None:
+    appoint(school, "officer", Role.DORM_OFFICER, "3-302")
+    phone = school.phone("officer")
 
     assert options(phone.says("宿舍")) == ["3-301", "3-302"]
     assert phone.says("3-302").startswith("3-302 这两周过得怎么样？")
     phone.talks("1", "1")
 
-    (checkin,) = world.rows(Checkin)
-    assert checkin.unit_id == world.units["3-302"]
+    (checkin,) = school.rows(Checkin)
+    assert checkin.unit_id == school.units["3-302"]
 
 
 def test_an_officer_who_is_none_any_more_sends_nothing(world: World) -> None:
@@ -192,12 +192,12 @@ def test_what_is_for_teachers_only_is_not_even_counted(world: World) -> None:
     assert "家里出了事" not in reply
 
 
-def test_a_correction_to_teachers_only_takes_it_back_from_the_committee(world: World) -> None:
-    phone = world.phone("officer")
+def test_a_correction_to_teachers_only_takes_it_back_from_the_committee(school: World) -> None:
+    phone = school.phone("officer")
     phone.talks("宿舍", "2", "1", "熄灯后很吵", "心理委员也可以知道", "1")
     phone.talks("宿舍", "1", "2", "1", "熄灯后很吵", "只给老师", "1")
 
-    assert world.phone("committee").says("周报").startswith("学习、生活")
+    assert school.phone("committee").says("周报").startswith("学习、生活")
 
 
 def test_a_room_of_several_classes_counts_for_each_of_them(world: World) -> None:

@@ -73,16 +73,16 @@ def test_back_goes_one_step_and_the_same_answer_comes_back_here(stage: Stage, ke
 
 
 @every_question
-@pytest.mark.parametrize("word", ["帮助", "菜单", " 帮助。", "查看"])
-def test_help_says_where_we_are_and_keeps_the_question(stage: Stage, key: str, word: str) -> None:
+def test_help_says_where_we_are_and_keeps_the_question(stage: Stage, key: str) -> None:
     for route in stage.routes_to(key):
         with stage.at(route) as talker:
             question, log = shown(talker), talker.frames[-1].log
-            reply = talker.says(word)
+            for word in ("帮助", "菜单", " 帮助。", "查看"):
+                reply = talker.says(word)
 
-            assert question in reply
-            assert talker.frames[-1].log == log
-            assert title(stage, route) in reply or PHONES in reply
+                assert question in reply
+                assert talker.frames[-1].log == log
+                assert title(stage, route) in reply or PHONES in reply
 
 
 @every_question

@@ -28,10 +28,10 @@ def sent_with_a_concern(world: World) -> None:
 # ── 看小结 ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_list_holds_class_count_and_level_and_nothing_more(world: World) -> None:
-    sent_with_a_concern(world)
+def test_the_list_holds_class_count_and_level_and_nothing_more(school: World) -> None:
+    sent_with_a_concern(school)
 
-    reply = world.phone("advisor").says("看小结")
+    reply = school.phone("advisor").says("看小结")
 
     assert options(reply) == ["软件2301 · 待看 1 条 · 重点关注 · 有起伏"]
     for words in ("周一帆", SEEN, "期中", "林晓禾"):
@@ -70,12 +70,12 @@ def test_a_class_is_chosen_by_number_or_by_name(school: World, said: str) -> Non
     assert "/open/" in school.phone("advisor").talks("看小结", said)
 
 
-def test_an_uneven_week_without_a_name_does_not_look_calm(world: World) -> None:
-    world.phone("committee").talks("周报", "2", "4", "3", "家里的事多", "1", "1", "1")
-    advisor = world.phone("advisor")
+def test_an_uneven_week_without_a_name_does_not_look_calm(school: World) -> None:
+    school.phone("committee").talks("周报", "2", "4", "3", "家里的事多", "1", "1", "1")
+    advisor = school.phone("advisor")
 
     assert options(advisor.says("看小结")) == ["软件2301 · 有起伏"]
-    assert "家里的事多" in page(world, advisor.says("1"))
+    assert "家里的事多" in page(school, advisor.says("1"))
 
 
 def test_a_question_or_a_dorm_s_words_wait_without_a_level(world: World) -> None:
@@ -94,10 +94,10 @@ def test_what_was_opened_counts_as_seen(world: World) -> None:
     assert "新</span>" not in page(world, advisor.says("1"))
 
 
-def test_a_link_that_nobody_pressed_marks_nothing_as_seen(world: World) -> None:
-    sent_with_a_concern(world)
-    advisor = world.phone("advisor")
-    world.app.test_client().get(link_in(advisor.talks("看小结", "1")))
+def test_a_link_that_nobody_pressed_marks_nothing_as_seen(school: World) -> None:
+    sent_with_a_concern(school)
+    advisor = school.phone("advisor")
+    school.app.test_client().get(link_in(advisor.talks("看小结", "1")))
 
     assert "待看 1 条" in advisor.says("看小结")
 
@@ -112,15 +112,15 @@ def test_asking_again_shows_what_came_meanwhile(world: World) -> None:
     assert options(advisor.says("看小结")) == ["软件2301 · 待看 2 条 · 重点关注 · 有起伏"]
 
 
-def test_a_number_means_what_was_shown_whatever_came_since(world: World) -> None:
-    world.phone("officer").talks("宿舍", "2", "1", "很吵", "1", "1")
-    appoint(world, "neighbour", Role.COMMITTEE_MEMBER, "软件2302")
-    head = world.phone("head")
+def test_a_number_means_what_was_shown_whatever_came_since(school: World) -> None:
+    school.phone("officer").talks("宿舍", "2", "1", "很吵", "1", "1")
+    appoint(school, "neighbour", Role.COMMITTEE_MEMBER, "软件2302")
+    head = school.phone("head")
     assert options(head.says("看小结")) == ["软件2301 · 待看 1 条"]
 
-    world.phone("neighbour").talks("周报", "1", "1", "有一位", "班里的同学", SEEN, "1", "3", "1", "1")
+    school.phone("neighbour").talks("周报", "1", "1", "有一位", "班里的同学", SEEN, "1", "3", "1", "1")
 
-    assert "很吵" in page(world, head.says("1"))
+    assert "很吵" in page(school, head.says("1"))
 
 
 def test_with_nothing_there_the_next_step_is_named(school: World) -> None:
@@ -212,30 +212,30 @@ def test_a_made_up_link_looks_like_an_old_one(school: World, path: str) -> None:
         assert response.status_code == 404
 
 
-def test_the_page_is_never_stored_indexed_or_framed(world: World) -> None:
-    sent_with_a_concern(world)
-    reply = world.phone("advisor").talks("看小结", "1")
+def test_the_page_is_never_stored_indexed_or_framed(school: World) -> None:
+    sent_with_a_concern(school)
+    reply = school.phone("advisor").talks("看小结", "1")
 
-    for response in (world.app.test_client().get(link_in(reply)), opened(world, reply)):
+    for response in (school.app.test_client().get(link_in(reply)), opened(school, reply)):
         assert response.headers["Cache-Control"] == "no-store"
         assert response.headers["Referrer-Policy"] == "no-referrer"
         assert "noindex" in response.headers["X-Robots-Tag"]
         assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
 
 
-def test_a_link_s_token_is_nowhere_in_the_database_in_clear(world: World) -> None:
-    sent_with_a_concern(world)
-    token = link_in(world.phone("advisor").talks("看小结", "1")).removeprefix("/open/")
+def test_a_link_s_token_is_nowhere_in_the_database_in_clear(school: World) -> None:
+    sent_with_a_concern(school)
+    token = link_in(school.phone("advisor").talks("看小结", "1")).removeprefix("/open/")
 
-    (link,) = world.rows(Link)
+    (link,) = school.rows(Link)
     assert token not in str(vars(link))
 
 
-def test_what_somebody_typed_cannot_become_markup(world: World) -> None:
+def test_what_somebody_typed_cannot_become_markup(school: World) -> None:
     evil = "<script>alert(1)</script><img src=x onerror=alert(1)>{{ words }}"
-    world.phone("committee").talks("周报", "2", "1", "1", evil, "1", "2", "<b>某人</b>", evil, "1", "1", "1", "1")
+    school.phone("committee").talks("周报", "2", "1", "1", evil, "1", "2", "<b>某人</b>", evil, "1", "1", "1", "1")
 
-    shown = page(world, world.phone("advisor").talks("看小结", "1"))
+    shown = page(school, school.phone("advisor").talks("看小结", "1"))
 
     assert "<script>" not in shown
     assert "<b>" not in shown
@@ -272,17 +272,17 @@ def test_progress_says_done_not_yet_and_late(world: World) -> None:
     assert "✓ 软件2302（晚交，11月16日 周一 12:30）" in late
 
 
-def test_a_correction_after_due_makes_nobody_late(world: World) -> None:
-    phone = world.phone("committee")
+def test_a_correction_after_due_makes_nobody_late(school: World) -> None:
+    phone = school.phone("committee")
     phone.talks("周报", "1", "1", "1", "1")
-    world.forward(hours=20)
+    school.forward(hours=20)
     phone.talks("周报", "1", "3", "1", "1", "1")
 
-    assert "✓ 软件2301（11月15日 周日 19:30）" in world.phone("head").says("进度")
+    assert "✓ 软件2301（11月15日 周日 19:30）" in school.phone("head").says("进度")
 
 
-def test_an_advisor_sees_only_their_own_classes(world: World) -> None:
-    reply = world.phone("advisor").says("进度")
+def test_an_advisor_sees_only_their_own_classes(school: World) -> None:
+    reply = school.phone("advisor").says("进度")
 
     assert "软件2301" in reply
     assert "软件2302" not in reply
@@ -366,8 +366,10 @@ def test_the_matrix_of_who_may_what(school: World, name: str) -> None:
     add_unit(school, "经管学院", Level.COLLEGE, "测试学院")
     if name != "committee":
         sent_with_a_concern(school)
+    school.phone("duty")  # somebody on the list can be reached, so the list it is
     school.phone("second").talks("0", "2")  # calls everybody on duty
     school.phone("advisor")
+    school.phone("duty")
     edit(school, "leader", number="T801")  # so that it is the player who may be on the duty list
     person_id = player(school, name)
     phone = school.phone(name)
@@ -403,12 +405,12 @@ def test_the_centre_reads_a_class_only_while_nobody_nearer_can_be_reached(world:
     assert duty.says("看小结").startswith("现在没有要看的内容")
 
 
-def test_what_is_missing_and_what_is_not_yours_look_the_same(world: World) -> None:
+def test_what_is_missing_and_what_is_not_yours_look_the_same(school: World) -> None:
     with db.unit_of_work() as session:
         errors = []
-        for class_id in (world.units["软件2302"], world.units["3-301"], 9999):
+        for class_id in (school.units["软件2302"], school.units["3-301"], 9999):
             with pytest.raises(NotFoundError) as caught:
-                access_class_page(session, world.policy.checkin, world.people["advisor"], class_id, now=world.now)
+                access_class_page(session, school.policy.checkin, school.people["advisor"], class_id, now=school.now)
             errors.append(caught.value.key)
     assert errors == ["errors.not_found"] * 3
 
@@ -433,8 +435,8 @@ def test_a_call_leaves_the_list_after_three_days(school: World) -> None:
     assert "紧急 ·" not in duty.says("看小结")
 
 
-def test_time_stands_in_the_school_s_zone(world: World) -> None:
-    world.forward(hours=5)
-    world.phone("committee").talks("周报", "1", "1", "1", "1")
+def test_time_stands_in_the_school_s_zone(school: World) -> None:
+    school.forward(hours=5)
+    school.phone("committee").talks("周报", "1", "1", "1", "1")
 
-    assert "11月16日 周一 00:30" in page(world, world.phone("advisor").talks("看小结", "1"))
+    assert "11月16日 周一 00:30" in page(school, school.phone("advisor").talks("看小结", "1"))

@@ -44,15 +44,15 @@ def test_a_lone_call_shows_the_phones_and_calls_nobody_yet(school: World, text: 
 @pytest.mark.parametrize(
     "text", ["救命", "我真的不想活了", "他说要自杀，就刚才", "救  命", "“自杀”", "很长的话" * 900 + "不想活"]
 )
-def test_a_safety_word_anywhere_calls_the_centre_at_once(world: World, text: str) -> None:
-    staff(world)
+def test_a_safety_word_anywhere_calls_the_centre_at_once(school: World, text: str) -> None:
+    staff(school)
 
-    reply = world.phone("student").says(text)
+    reply = school.phone("student").says(text)
 
-    assert called(world) == CENTRE
+    assert called(school) == CENTRE
     assert reply.startswith("谢谢你说出来，这很重要。已经请顾安老师联系你。")
     assert options(reply) == FIRST
-    assert [urgency for _, urgency in world.rung] == [Urgency.URGENT]
+    assert [urgency for _, urgency in school.rung] == [Urgency.URGENT]
 
 
 @pytest.mark.parametrize("text", ["0分", "紧急集合几点", "我被1200元难住了", "10", "110网吧"])
@@ -96,16 +96,16 @@ TABLE = [
 @pytest.mark.parametrize(("answers", "after_zero", "after_word"), TABLE)
 @pytest.mark.parametrize("begun", ["0", "救命"])
 def test_exactly_who_is_called(
-    world: World, begun: str, answers: tuple[str, ...], after_zero: set[str], after_word: set[str]
+    school: World, begun: str, answers: tuple[str, ...], after_zero: set[str], after_word: set[str]
 ) -> None:
-    staff(world)
+    staff(school)
     for who in ("advisor", "head"):
-        world.phone(who)
+        school.phone(who)
 
-    world.phone("student").talks(begun, *answers)
+    school.phone("student").talks(begun, *answers)
 
-    assert called(world) == (after_zero if begun == "0" else after_word)
-    assert told(world) <= EVERYBODY  # the advisor and the station head hear nothing of a call for oneself
+    assert called(school) == (after_zero if begun == "0" else after_word)
+    assert told(school) <= EVERYBODY  # the advisor and the station head hear nothing of a call for oneself
 
 
 @pytest.mark.parametrize(
@@ -126,16 +126,16 @@ def test_exactly_who_is_called(
     ],
 )
 def test_two_minutes_without_an_answer_call_the_centre(
-    world: World, answers: tuple[str, ...], expected: set[str]
+    school: World, answers: tuple[str, ...], expected: set[str]
 ) -> None:
-    phone = world.phone("student")
+    phone = school.phone("student")
     phone.talks("0", *answers)
 
-    before = called(world)
-    assert silence(world, minutes=1, seconds=59) == before
-    assert silence(world, seconds=2) == expected
-    assert silence(world, minutes=10) == expected
-    assert len(world.pushes()) == len(expected)  # and nobody is called twice
+    before = called(school)
+    assert silence(school, minutes=1, seconds=59) == before
+    assert silence(school, seconds=2) == expected
+    assert silence(school, minutes=10) == expected
+    assert len(school.pushes()) == len(expected)  # and nobody is called twice
 
 
 def test_an_answer_starts_the_clock_of_the_next_question(world: World) -> None:
@@ -163,9 +163,9 @@ def test_after_silence_the_truth_is_told(world: World) -> None:
 # ── pressed by mistake, or left ─────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_mistake_is_no_trouble(world: World) -> None:
-    assert world.phone("student").talks("0", "按错了") == "好，没关系。急事随时回复 0。"
-    assert world.facts(Fact.ALERT_RAISED, Fact.ALERT_WITHDRAWN) == [Fact.ALERT_RAISED, Fact.ALERT_WITHDRAWN]
+def test_a_mistake_is_no_trouble(school: World) -> None:
+    assert school.phone("student").talks("0", "按错了") == "好，没关系。急事随时回复 0。"
+    assert school.facts(Fact.ALERT_RAISED, Fact.ALERT_WITHDRAWN) == [Fact.ALERT_RAISED, Fact.ALERT_WITHDRAWN]
 
 
 def test_a_mistake_after_a_safety_word_says_who_knows(world: World) -> None:
@@ -194,15 +194,15 @@ def test_leaving_says_that_somebody_may_ask_and_a_second_call_can_undo_it(world:
     assert silence(world, minutes=5) == NOBODY
 
 
-def test_leaving_after_people_were_called_says_so(world: World) -> None:
-    staff(world)
-    reply = world.phone("student").talks("0", "别人", "取消")
+def test_leaving_after_people_were_called_says_so(school: World) -> None:
+    staff(school)
+    reply = school.phone("student").talks("0", "别人", "取消")
 
     assert reply.startswith("好。已经收到提醒的老师还会联系你。")
 
 
-def test_leaving_when_nothing_was_wanted_says_only_where_help_is(world: World) -> None:
-    assert world.phone("student").talks("0", "1", "1", "取消").startswith("好。如果还需要人，随时回复 0")
+def test_leaving_when_nothing_was_wanted_says_only_where_help_is(school: World) -> None:
+    assert school.phone("student").talks("0", "1", "1", "取消").startswith("好。如果还需要人，随时回复 0")
 
 
 def test_calling_again_and_again_shows_the_phones_and_the_question(world: World) -> None:
@@ -236,9 +236,9 @@ def test_for_somebody_else_everything_that_6_4_says_is_said(world: World) -> Non
         assert words in said[2]
 
 
-def test_for_oneself_everything_that_6_4_says_is_said(world: World) -> None:
-    staff(world)
-    phone = world.phone("student")
+def test_for_oneself_everything_that_6_4_says_is_said(school: World) -> None:
+    staff(school)
+    phone = school.phone("student")
 
     asked = phone.talks("0", "1")
     reply = phone.says("2")
@@ -255,9 +255,9 @@ def test_for_oneself_everything_that_6_4_says_is_said(world: World) -> None:
         assert words in reply
 
 
-def test_an_offer_and_no_pressure_for_whoever_is_safe(world: World) -> None:
-    staff(world)
-    phone = world.phone("student")
+def test_an_offer_and_no_pressure_for_whoever_is_safe(school: World) -> None:
+    staff(school)
+    phone = school.phone("student")
 
     offered = phone.talks("0", "1", "1")
 
@@ -286,16 +286,16 @@ def words_on_the_page(world: World) -> list[str]:
         return [entry["facts"] for entry in it.words]
 
 
-def test_a_sentence_that_holds_an_option_is_kept_whole(world: World) -> None:
-    world.phone("student").talks("0", "2", "TA 一个人在三号楼天台")
+def test_a_sentence_that_holds_an_option_is_kept_whole(school: World) -> None:
+    school.phone("student").talks("0", "2", "TA 一个人在三号楼天台")
 
-    assert words_on_the_page(world) == ["TA 一个人在三号楼天台"]
+    assert words_on_the_page(school) == ["TA 一个人在三号楼天台"]
 
 
 @pytest.mark.parametrize("kind", ["voice", "image", "location"])
-def test_a_voice_is_not_said_to_have_been_heard(world: World, kind: str) -> None:
-    staff(world)
-    phone = world.phone("student")
+def test_a_voice_is_not_said_to_have_been_heard(school: World, kind: str) -> None:
+    staff(school)
+    phone = school.phone("student")
     phone.talks("0", "2")
     fields = {"MediaId": "m1"} if kind != "location" else {"Location_X": "1.0", "Location_Y": "2.0", "Label": "三号楼"}
 
@@ -303,52 +303,52 @@ def test_a_voice_is_not_said_to_have_been_heard(world: World, kind: str) -> None
 
     assert "老师在这里听不到语音、看不到图片" in reply
     assert "请保持电话畅通" in reply
-    assert told(world, PushKind.ALERT_FACTS) == EVERYBODY
+    assert told(school, PushKind.ALERT_FACTS) == EVERYBODY
     assert "你做得很好" in phone.sends(kind, **fields)
 
 
-def test_with_nobody_reachable_the_words_claim_nothing(world: World) -> None:
+def test_with_nobody_reachable_the_words_claim_nothing(school: World) -> None:
     for begun in (("0", "别人"), ("0", "1", "2"), ("0", "1", "1", "1"), ("救命",), ("救命", "1", "1")):
-        phone = world.phone("student", bound=False)
+        phone = school.phone("student", bound=False)
         reply = phone.talks(*begun)
 
         assert "已通知" not in reply, begun
         assert "已请" not in reply, begun
         assert "已经请" not in reply, begun
-    last = world.phone("second").talks("0", "2", "三号楼天台")
+    last = school.phone("second").talks("0", "2", "三号楼天台")
     assert "已转给" not in last
     assert "请一定打电话" in last
     assert "急救 120" in last
 
 
-def test_who_unfollowed_is_not_named_as_told(world: World) -> None:
-    staff(world)
-    deafen(world, "leader")
+def test_who_unfollowed_is_not_named_as_told(school: World) -> None:
+    staff(school)
+    deafen(school, "leader")
 
-    assert "已通知顾安老师，" in world.phone("student").talks("0", "2")
+    assert "已通知顾安老师，" in school.phone("student").talks("0", "2")
 
 
 # ── whom nobody could ring up ───────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("answers", [("0", "1", "2"), ("0", "1", "1", "1"), ("救命", "1", "3")])
-def test_a_stranger_is_asked_how_to_be_reached(world: World, answers: tuple[str, ...]) -> None:
-    staff(world)
-    phone = world.phone("student", bound=False)
+def test_a_stranger_is_asked_how_to_be_reached(school: World, answers: tuple[str, ...]) -> None:
+    staff(school)
+    phone = school.phone("student", bound=False)
 
     asked = phone.talks(*answers)
     assert "老师那边还没有你的电话" in asked
     done = phone.says("我叫小丁，13900001111，在三号楼")
 
     assert done.startswith("收到，已转给顾安老师")
-    assert words_on_the_page(world) == ["我叫小丁，13900001111，在三号楼"]
-    assert told(world, PushKind.ALERT_FACTS) >= CENTRE
+    assert words_on_the_page(school) == ["我叫小丁，13900001111，在三号楼"]
+    assert told(school, PushKind.ALERT_FACTS) >= CENTRE
 
 
-def test_a_stranger_calling_for_somebody_else_is_asked_for_a_number_too(world: World) -> None:
-    staff(world)
+def test_a_stranger_calling_for_somebody_else_is_asked_for_a_number_too(school: World) -> None:
+    staff(school)
 
-    assert "请把你的名字和手机号也写上" in world.phone("student", bound=False).talks("0", "2")
+    assert "请把你的名字和手机号也写上" in school.phone("student", bound=False).talks("0", "2")
 
 
 def test_somebody_without_a_number_on_the_roster_is_asked_too(world: World) -> None:
@@ -358,9 +358,9 @@ def test_somebody_without_a_number_on_the_roster_is_asked_too(world: World) -> N
     assert "老师那边还没有你的电话" in world.phone("student").talks("0", "1", "2")
 
 
-def test_somebody_whose_number_is_known_is_not_asked(world: World) -> None:
-    staff(world)
-    phone = world.phone("student")
+def test_somebody_whose_number_is_known_is_not_asked(school: World) -> None:
+    staff(school)
+    phone = school.phone("student")
 
     assert "你的电话" not in phone.talks("0", "1", "2")
     assert phone.says("你好").startswith("何小雨，你好")
@@ -395,25 +395,25 @@ def test_after_a_call_the_form_can_wait(world: World) -> None:
     assert phone.talks("1", "1", "1").startswith("已送到")
 
 
-def test_after_a_mistake_it_goes_on_at_once(world: World) -> None:
-    phone = world.phone("committee")
+def test_after_a_mistake_it_goes_on_at_once(school: World) -> None:
+    phone = school.phone("committee")
 
     reply = phone.talks("周报", "1", "0", "按错了")
 
     assert reply.startswith("好，没关系。急事随时回复 0。\n\n刚才我们说到「本周小结」，接着来。\n\n班里")
 
 
-def test_zero_and_110_while_a_number_is_asked(world: World) -> None:
-    phone = world.phone("committee")
+def test_zero_and_110_while_a_number_is_asked(school: World) -> None:
+    phone = school.phone("committee")
     phone.talks("周报", "1", "改一下")
 
     assert "请填 0 到 5 之间" in phone.says("110")
-    assert world.rows(Alert) == []
+    assert school.rows(Alert) == []
     assert options(phone.says("紧急")) == FIRST
     phone.says("按错了")
     assert options(phone.says("0")) == ["我自己", "别人", "我想填 0"]
     assert "请假 0 人" in phone.talks("3", "1")
-    assert called(world) == NOBODY
+    assert called(school) == NOBODY
 
 
 def test_zero_while_a_number_is_asked_is_a_call_all_the_same(world: World) -> None:
