@@ -2,17 +2,15 @@
 
 from enum import StrEnum
 
-from handlers.dialogue.conversation import conversation
+from handlers.dialogue.conversation import STAFF, conversation
 from handlers.dialogue.question import Choice, OneOf
 from handlers.dialogue.steps import Dialogue, ask, once, remember, tell
 from handlers.dialogue.talk import Talk
 from models.checkin import Progress
 from models.checkin import progress as class_progress
 from models.link import make_link
-from models.post import Role
 from models.summary import OF_THE_CLASS, Row, alerts_for, classes_of, overview
 
-STAFF = frozenset({*OF_THE_CLASS, Role.CENTRE, Role.CENTRE_DIRECTOR, Role.COUNSELOR, Role.LEADING_GROUP})
 LIST = OneOf("summaries.list")
 PAGE_BYTES = 1500  # of a reply's 2,000
 

@@ -11,7 +11,9 @@ from handlers.dialogue.steps import Dialogue, Undo
 from handlers.dialogue.talk import Talk
 from handlers.words.catalogue import Words
 from models.errors import SettingsError
+from models.person import Kind
 from models.post import Role
+from models.talk import Actor
 
 GLOBAL_WORDS = {
     "cancel": ("取消",),
@@ -24,6 +26,7 @@ GLOBAL_WORDS = {
 
 EVERYBODY = "everybody"
 BOUND = "bound"
+STAFF = "staff"
 Who = str | frozenset[Role]
 _KEY = re.compile(r"^[a-z][a-z_]*(\.[a-z][a-z_0-9]*)+$")
 
@@ -39,13 +42,15 @@ class Conversation:
     questions: tuple[Question[object], ...]
     light: bool
 
-    def open_to(self, roles: Collection[Role], *, bound: bool) -> bool:
-        """Whether somebody with these roles may start it."""
+    def open_to(self, actor: Actor) -> bool:
+        """Whether somebody may start it. What they see inside is another question."""
         if self.who == EVERYBODY:
             return True
-        if not bound:
+        if actor.person_id is None:
             return False
-        return self.who == BOUND or bool(set(roles) & set(self.who))
+        if isinstance(self.who, str):
+            return self.who == BOUND or actor.kind is Kind.STAFF
+        return any(post.role in self.who for post in actor.posts)
 
 
 def conversation(

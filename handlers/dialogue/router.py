@@ -317,11 +317,10 @@ class Router:
     def _menu(self, it: Meeting) -> str:
         if it.actor.person_id is None:
             return self.words("dialogue.menu_unbound")
-        roles = {post.role for post in it.actor.posts}
         lines = [
             self.words("dialogue.menu_line", word=each.start[0], what=self.words(f"{each.name}.menu"))
             for each in self.registry.by_name.values()
-            if each.start and each.open_to(roles, bound=True) and f"{each.name}.menu" in self.words
+            if each.start and each.open_to(it.actor) and f"{each.name}.menu" in self.words
         ]
         return self.words("dialogue.menu", name=it.actor.name, lines="\n".join(lines))
 
@@ -401,7 +400,7 @@ class Router:
         return {verb, *(plain(name) for name in names), *(verb + plain(name) for name in names)}
 
     def _may_start(self, it: Meeting, what: Conversation) -> bool:
-        return what.open_to({post.role for post in it.actor.posts}, bound=it.actor.person_id is not None)
+        return what.open_to(it.actor)
 
     def _refused(self, it: Meeting, what: Conversation) -> str:
         if it.actor.person_id is None:

@@ -15,7 +15,7 @@ import models
 from bot.policy import make_policy, make_words
 from bot.settings import load_settings
 from handlers.chat.conversations import CONVERSATIONS
-from handlers.dialogue.conversation import BOUND, EVERYBODY, GLOBAL_WORDS, Conversation, Registry, conversation
+from handlers.dialogue.conversation import BOUND, EVERYBODY, STAFF, GLOBAL_WORDS, Conversation, Registry, conversation
 from handlers.dialogue.question import Choice, FreeText, Question
 from handlers.dialogue.reading import plain
 from handlers.dialogue.steps import ask
@@ -76,6 +76,7 @@ def test_start_words_roles_and_order_are_one_visible_list() -> None:
     ]
     assert {each.name: each.who for each in CONVERSATIONS if not isinstance(each.who, frozenset)} == {
         "concern": BOUND,
+        "summaries": STAFF,
         "my_data": BOUND,
         "binding": EVERYBODY,
         "urgent": EVERYBODY,
