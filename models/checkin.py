@@ -24,7 +24,7 @@ from models.concern import (
     write_concern,
 )
 from models.db import Fixed, UTCDateTime, enum_column, utc
-from models.errors import NotFoundError, WrongStateError
+from models.errors import NotFoundError, SomeoneWasFirstError, WrongStateError
 from models.outbox import PushKind, Urgency, plan
 from models.person import Kind, Person, members
 from models.policy import CheckinPolicy
@@ -272,7 +272,7 @@ def submit(
         raise WrongStateError("checkin.closed")
     sent = find_sent(session, round_id, unit_id)
     if (sent.version if sent else 0) != corrects:
-        raise WrongStateError("checkin.someone_was_first", name=sent.author if sent else "")
+        raise SomeoneWasFirstError(sent.author if sent else "", sent.version if sent else 0)
     version = corrects + 1
     checkin_id = _write(session, actor, sent, unit_id, round_id, version, answers, now=now)
     concerns = _write_concerns(session, actor, (checkin_id, version), unit, answers, now=now)

@@ -4,6 +4,7 @@ CentreError
 ├── DomainError        the person can fix it; carries the key and values of its sentence
 │   ├── NotFoundError      missing, or not theirs: both look the same
 │   ├── WrongStateError    the thing is no longer in the state this step needs
+│   │   └── SomeoneWasFirstError   another officer's check-in came first
 │   └── RefusedError       a rule says no; the sentence says which
 ├── ChannelError       a platform did not take a message
 │   ├── ChannelBusyError       later; `retry_after`
@@ -40,6 +41,15 @@ class NotFoundError(DomainError):
 
 class WrongStateError(DomainError):
     """The thing is no longer in the state this step needs."""
+
+
+class SomeoneWasFirstError(WrongStateError):
+    """Another officer's check-in came first; `name` sent it, and `version` is what a correction would correct."""
+
+    def __init__(self, name: str, version: int) -> None:
+        super().__init__("checkin.someone_was_first", name=name)
+        self.name = name
+        self.version = version
 
 
 class RefusedError(DomainError):

@@ -57,11 +57,13 @@ def spend_link(session: Session, token: str, *, now: datetime) -> Link:
 
 _table = Link.__table__  # type: ignore[attr-defined]
 _SPEND = Fixed(
-    lambda: sa.update(_table)
-    .values(spent_at=sa.bindparam("now"))
-    .where(_table.c.token_digest == sa.bindparam("digest_"))
-    .where(_table.c.spent_at.is_(None), _table.c.expires_at > sa.bindparam("now"))
-    .returning(_table.c.id)
+    lambda: (
+        sa.update(_table)
+        .values(spent_at=sa.bindparam("now"))
+        .where(_table.c.token_digest == sa.bindparam("digest_"))
+        .where(_table.c.spent_at.is_(None), _table.c.expires_at > sa.bindparam("now"))
+        .returning(_table.c.id)
+    )
 )
 
 

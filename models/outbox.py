@@ -48,7 +48,7 @@ class Urgency(StrEnum):
 
 
 class PushState(StrEnum):
-    """Where a push stands; the last five are ends."""
+    """Where a push stands; the last four are ends."""
 
     QUEUED = "queued"
     SENDING = "sending"

@@ -36,8 +36,6 @@ ADVISORS = (Role.ADVISOR, Role.CLASS_TEACHER)
 
 CENTRE_LEADS = (Role.CENTRE_DIRECTOR, Role.CENTRE)
 
-STUDENT_ROLES = (Role.COMMITTEE_MEMBER, Role.DORM_OFFICER)
-
 
 class Post(SQLModel, table=True):
     """One person's role for one unit; live while `ended_at` is empty."""

@@ -224,7 +224,9 @@ class AlertPage:
     words: list[dict[str, Any]]
 
 
-def access_alert_page(session: Session, policy: DutyPolicy, person_id: int, alert_id: int, *, now: datetime) -> AlertPage:
+def access_alert_page(
+    session: Session, policy: DutyPolicy, person_id: int, alert_id: int, *, now: datetime
+) -> AlertPage:
     """The page of an alert, for somebody who was called about it. Raises: NotFoundError."""
     if all(row.id != alert_id for row in alerts_for(session, policy, person_id, now=now)):
         raise NotFoundError

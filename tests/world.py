@@ -135,7 +135,9 @@ class World:
         phone = Phone(self.app, DOORS[channel], address or f"{who}-{secrets.token_hex(4)}", self.next_id)
         if bound:
             with db.unit_of_work() as session:
-                session.add(Contact(channel=channel, address=phone.address, person_id=self.people[who], bound_at=self.now))
+                session.add(
+                    Contact(channel=channel, address=phone.address, person_id=self.people[who], bound_at=self.now)
+                )
         return phone
 
     def next_id(self) -> int:
@@ -173,7 +175,9 @@ class World:
                 self.people[who] = it.id or 0
 
             def post(who: str, role: Role, unit_name: str) -> None:
-                session.add(Post(person_id=self.people[who], role=role, unit_id=self.units[unit_name], started_at=self.now))
+                session.add(
+                    Post(person_id=self.people[who], role=role, unit_id=self.units[unit_name], started_at=self.now)
+                )
 
             unit("测试学院", Level.SCHOOL, None)
             unit("信息学院", Level.COLLEGE, "测试学院")

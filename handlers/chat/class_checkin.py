@@ -1,10 +1,14 @@
 """「周报」: a committee member tells how the class was this week. Script: domain 6.1."""
 
+from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
+from sqlmodel import Session
+
 from handlers.chat.concern import concerning
-from handlers.dialogue.conversation import conversation
+from handlers.dialogue.conversation import conversation, undoes
 from handlers.dialogue.question import Choice, FreeText, Number, OneOf, Several
 from handlers.dialogue.steps import Dialogue, ask, once, remember, tell
 from handlers.dialogue.talk import Talk
@@ -18,8 +22,10 @@ from models.checkin import (
     own_units,
     submit,
 )
+from models.errors import SomeoneWasFirstError
 from models.post import Role, first_to_tell
 from models.round import RoundKind, current_round
+from models.talk import Actor
 from models.unit import place
 
 
@@ -90,8 +96,14 @@ LEAVE = Number("class_checkin.leave")
 WHO = Choice("class_checkin.who", Who)
 MORE = Choice("class_checkin.more", More)
 QUESTION = FreeText("class_checkin.question")
+TAKEN = Choice("class_checkin.taken", Correct)
 REVIEW = Choice("class_checkin.review", Review)
 PART = Choice("class_checkin.part", Part)
+
+
+@undoes
+def not_sent(_session: Session, _actor: Actor, _result: Any, *, now: datetime) -> None:
+    """「返回」 past a check-in that somebody else's came before: nothing was written."""
 
 
 @conversation("class_checkin", start=["周报", "小结"], who=Role.COMMITTEE_MEMBER)
@@ -117,24 +129,34 @@ def class_checkin(talk: Talk) -> Dialogue:
             answers |= yield from _count(start)
         else:
             answers |= yield from _people(talk, unit_id)
-    receipt = yield from once(
-        "submit",
-        lambda: submit(
-            talk.session,
-            talk.actor,
-            unit_id,
-            start["round"],
-            answers,
-            corrects=start["version"],
-            policy=talk.policy.checkin,
-            now=talk.now,
-        ),
-    )
+    receipt = yield from once("submit", lambda: _send(talk, unit_id, start, start["version"], answers), undo=not_sent)
+    while taken := receipt.get("taken"):
+        if (yield from ask(TAKEN, **taken)) is Correct.LEAVE:
+            return talk.say("class_checkin.left_as_is")
+        again = partial(_send, talk, unit_id, start, taken["version"], answers)
+        receipt = yield from once("submit", again, undo=not_sent)
     done = "done_question" if answers["question"] else "done_people" if answers["concerns"] else "done"
     if not receipt["reached"]:
         done = "done_later"
     within = talk.policy.checkin.question_answered_within
     return talk.say(f"class_checkin.{done}", told=talk.teachers(receipt["told"]), at=talk.now, within=within)
+
+
+def _send(talk: Talk, unit_id: int, start: dict[str, Any], corrects: int, answers: dict[str, Any]) -> dict[str, Any]:
+    """Send it. Where another officer's came first, say whose: what was written here is not lost over it."""
+    try:
+        return submit(
+            talk.session,
+            talk.actor,
+            unit_id,
+            start["round"],
+            answers,
+            corrects=corrects,
+            policy=talk.policy.checkin,
+            now=talk.now,
+        )
+    except SomeoneWasFirstError as first:
+        return {"taken": {"name": first.name, "version": first.version}}
 
 
 def _which_class(talk: Talk) -> Any:
@@ -170,7 +192,9 @@ def _dorm_lines(talk: Talk, digest: DormDigest) -> str:
         return ""
     lines = [talk.words("class_checkin.dorm_counts", usual=digest.usual, unsure=digest.unsure, told=digest.told)]
     share = DORM_WORDS // max(1, len(digest.words))
-    lines += [talk.words("class_checkin.dorm_words", room=room, words=_short(words, share)) for room, words in digest.words]
+    lines += [
+        talk.words("class_checkin.dorm_words", room=room, words=_short(words, share)) for room, words in digest.words
+    ]
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from typing_extensions import override
 
-from handlers.dialogue.reading import folded, match, pick, picks, plain, whole_number
+from handlers.dialogue.reading import match, pick, picks, plain, whole_number
 
 if TYPE_CHECKING:
     from handlers.dialogue.talk import Talk
@@ -347,13 +347,3 @@ class TextOr(_Listed[E | str | None]):
 def shows(text: str) -> bool:
     """Whether there is anything to see in a text: zero-width characters and other controls are none."""
     return any(c.isprintable() and not c.isspace() for c in text)
-
-
-def numbered(labels: Sequence[str]) -> str:
-    """Labels as option lines."""
-    return "\n".join(f"{at}. {label}" for at, label in enumerate(labels, 1))
-
-
-def same_word(one: str, other: str) -> bool:
-    """Whether two short texts are the same word, whatever their width and case."""
-    return folded(one).casefold() == folded(other).casefold()

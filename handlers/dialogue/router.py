@@ -16,7 +16,7 @@ import orjson
 from sqlmodel import Session
 
 from handlers.dialogue.conversation import GLOBAL_WORDS, Conversation, Registry
-from handlers.dialogue.question import STICKER, Heard, Question, Read
+from handlers.dialogue.question import LONGEST_TEXT, STICKER, Heard, Question, Read
 from handlers.dialogue.reading import folded, pick, plain
 from handlers.dialogue.replay import Asking, Frame, LogBrokenError, Replay, last_answered, take_back, wall_after
 from handlers.dialogue.safety import Safety, is_number, look
@@ -24,7 +24,7 @@ from handlers.dialogue.steps import Said
 from handlers.dialogue.talk import Talk
 from handlers.words.catalogue import Words
 from models import clock
-from models.alert import Told, Trigger, call, raise_alert, standing
+from models.alert import Told, Trigger, add_words, call, raise_alert, standing, told_names
 from models.db import is_database_error
 from models.errors import DomainError
 from models.policy import Policy
@@ -175,6 +175,8 @@ class Router:
 
     def _route(self, it: Meeting) -> str:
         safety = look(it.heard.text) if it.heard.is_text else Safety.NO
+        if safety is Safety.WORDS:
+            self._call_the_centre_again(it)
         if safety is not Safety.NO and not self._is_an_answer(it, safety):
             return self._urgent(it, safety)
         word = _GLOBALS.get(plain(it.heard.text)) if it.heard.is_text else None
@@ -199,8 +201,6 @@ class Router:
         top, question = it.stack.top, self._question(it)
         if top is None or question is None or not question.key.startswith(f"{URGENT}."):
             return False
-        if top.name == URGENT:
-            call(it.session, top.args["alert"], Told.CENTRE, policy=self.policy.duty, now=it.now)
         entry = top.open_question or {}
         talk = Talk(it.session, it.actor, self.words, self.policy, it.now)
         return isinstance(question.read(it.heard, entry["o"], talk), Read)
@@ -222,6 +222,8 @@ class Router:
         alert = raise_alert(it.session, it.actor, trigger, policy=self.policy.duty, now=it.now, asks=True)
         names: list[str] = []
         if safety is Safety.WORDS:
+            # The one sentence may be all that ever comes: whoever is called reads it on the alert's page.
+            add_words(it.session, alert.id or 0, {"facts": it.heard.text[:LONGEST_TEXT]}, now=it.now)
             names = call(it.session, alert.id or 0, Told.CENTRE, policy=self.policy.duty, now=it.now)
             self._keep_as_answer(it)
         it.lead.clear()
@@ -230,11 +232,20 @@ class Router:
         it.heard = Heard("")
         return self._play(it, None)
 
+    def _call_the_centre_again(self, it: Meeting) -> None:
+        """A safety word inside the urgent talk calls the centre now, whatever question is open, and is kept for its page."""
+        top, question = it.stack.top, self._question(it)
+        if top is None or top.name != URGENT:
+            return
+        call(it.session, top.args["alert"], Told.CENTRE, policy=self.policy.duty, now=it.now)
+        if question is None or question.kind != "text":  # a text the script keeps by itself
+            add_words(it.session, top.args["alert"], {"facts": it.heard.text[:LONGEST_TEXT]}, now=it.now)
+
     def _heard_again(self, it: Meeting, top: Frame, safety: Safety) -> str:
-        """Another call inside the urgent talk; a safety word there calls the centre now, whatever question is open."""
+        """Another call inside the urgent talk."""
         if safety is not Safety.WORDS:
             return self.words("urgent.phones_only")
-        names = call(it.session, top.args["alert"], Told.CENTRE, policy=self.policy.duty, now=it.now)
+        names = told_names(it.session, top.args["alert"], policy=self.policy.duty)
         talk = Talk(it.session, it.actor, self.words, self.policy, it.now)
         heard = self.words("urgent.heard_words" if names else "urgent.heard_words_nobody", names=talk.teachers(names))
         return f"{heard}\n\n{self.words('urgent.phones_only')}"
@@ -286,6 +297,8 @@ class Router:
         first_step, wall = "dialogue.first_step", "dialogue.wall"
         if top.name == URGENT:
             first_step, wall = "urgent.first_step", "urgent.wall"
+        elif (current := self.registry.by_name.get(top.name)) is not None and current.light:
+            wall = "dialogue.wall_light"
         if at is None:
             return f"{self.words(first_step)}\n\n{self._shown(top)}"
         if wall_after(top.log, at):

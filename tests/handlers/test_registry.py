@@ -15,7 +15,7 @@ import models
 from bot.policy import make_policy, make_words
 from bot.settings import load_settings
 from handlers.chat.conversations import CONVERSATIONS
-from handlers.dialogue.conversation import BOUND, EVERYBODY, STAFF, GLOBAL_WORDS, Conversation, Registry, conversation
+from handlers.dialogue.conversation import BOUND, EVERYBODY, GLOBAL_WORDS, STAFF, Conversation, Registry, conversation
 from handlers.dialogue.question import Choice, FreeText, Question
 from handlers.dialogue.reading import plain
 from handlers.dialogue.steps import ask

@@ -29,6 +29,7 @@ from models.talk import keep, meet
 from models.unit import Level, Unit
 from tests.world import World
 
+PLAYER = "advisor"
 WALKS = 600
 STEPS = 24
 
@@ -156,7 +157,7 @@ class Stage:
             if not missing:
                 break
             scene = dice.choice(list(SCENES))
-            who = None if scene == "stranger" else "committee"
+            who = None if scene == "stranger" else PLAYER
             it = dice.choice(
                 [each for each in CONVERSATIONS if missing & {question.key for question in each.questions}]
             )
@@ -200,11 +201,12 @@ QUESTIONS = sorted({question.key for it in CONVERSATIONS for question in it.ques
 
 def _appoint(session: Session, stage: "Stage", role: Role, unit: str) -> None:
     world = stage.world
-    session.add(Post(person_id=world.people["committee"], role=role, unit_id=world.units[unit], started_at=stage.now))
+    session.add(Post(person_id=world.people[PLAYER], role=role, unit_id=world.units[unit], started_at=stage.now))
 
 
 def _plain(session: Session, stage: Stage) -> None:
-    """As the world is, but that one student does everything."""
+    """As the world is, but that one person does everything."""
+    _appoint(session, stage, Role.COMMITTEE_MEMBER, "软件2301")
     _appoint(session, stage, Role.DORM_OFFICER, "3-301")
     _appoint(session, stage, Role.STATION_HEAD, "信息学院")
 
@@ -238,7 +240,7 @@ def _two(session: Session, stage: Stage) -> None:
 def _no_phone(session: Session, stage: Stage) -> None:
     """Nobody knows the caller's number; somebody of the centre listens."""
     _plain(session, stage)
-    session.get_one(Person, stage.world.people["committee"]).phone = None
+    session.get_one(Person, stage.world.people[PLAYER]).phone = None
     stage.bind(session, "duty", "duty")
 
 

@@ -142,17 +142,31 @@ def test_a_second_officer_sees_that_it_was_sent(world: World) -> None:
     assert len(world.rows(Checkin)) == 1
 
 
-def test_two_officers_at_once_make_one_checkin(world: World) -> None:
+def test_two_officers_at_once_make_one_checkin_and_the_second_may_correct_it(world: World) -> None:
     first, second = world.phone("committee"), world.phone("second")
     first.talks(*CALM[:-1])
     second.talks(*CALM[:-1])
 
     assert first.says("1").startswith("已送到")
-    assert "林晓禾 刚刚已经送出了" in second.says("1")
-
+    assert options(second.says("1")) == ["作为更正送出", "不送了，用那一份"]
     (checkin,) = world.rows(Checkin)
     assert checkin.version == 1
     assert len(world.pushes()) == 1
+
+    assert second.says("1").startswith("已送到")
+    (checkin,) = world.rows(Checkin)
+    assert (checkin.version, checkin.author_id) == (2, world.people["second"])
+
+
+def test_a_second_officer_who_came_too_late_may_leave_it(world: World) -> None:
+    first, second = world.phone("committee"), world.phone("second")
+    first.talks(*CALM[:-1])
+    second.talks(*CALM[:-1])
+    first.says("1")
+    second.says("1")
+
+    assert "原来那份" in second.says("不送了，用那一份")
+    assert world.rows(Checkin)[0].version == 1
 
 
 def test_a_round_that_closed_meanwhile_takes_nothing(world: World) -> None:

@@ -166,14 +166,14 @@ def test_an_open_talk_is_put_away_after_a_day_with_one_line(stage: Stage, key: s
     for route in stage.routes_to(key):
         with stage.at(route) as talker:
             before, first = talker.pushes(), talker.frames[0].name
+            words, word = stage.world.words, STARTED.get(first)
             reply = talker.says("你好", after=timedelta(hours=24))
 
             assert talker.frames == []
             assert talker.pushes() == before
-            named = first not in LIGHT and first in STARTED
-            assert ("放了一天没填完" in reply) == named
-            assert not named or f"「{STARTED[first]}」" in reply
-            assert "放了一天" not in talker.says("你好", after=timedelta(hours=24))
+            line = words("dialogue.put_away", title=words(f"{first}.title"), word=word)
+            assert reply.startswith(line) == (first not in LIGHT and word is not None)
+            assert line not in talker.says("你好", after=timedelta(hours=24))
 
 
 @every_question

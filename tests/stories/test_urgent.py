@@ -341,7 +341,10 @@ def test_a_stranger_is_asked_how_to_be_reached(school: World, answers: tuple[str
     done = phone.says("我叫小丁，13900001111，在三号楼")
 
     assert done.startswith("收到，已转给顾安老师")
-    assert words_on_the_page(school) == ["我叫小丁，13900001111，在三号楼"]
+    called_by = (
+        [answers[0]] if answers[0] == "救命" else []
+    )  # a safety word is the first thing whoever was called reads
+    assert words_on_the_page(school) == [*called_by, "我叫小丁，13900001111，在三号楼"]
     assert told(school, PushKind.ALERT_FACTS) >= CENTRE
 
 
@@ -484,3 +487,11 @@ def test_the_centre_s_own_contacts_are_those_with_a_post_there(world: World) -> 
     world.phone("student").says("救命")
 
     assert called(world) == {"leader"}
+
+
+def test_the_sentence_that_called_is_what_the_called_person_reads(school: World) -> None:
+    staff(school)
+
+    school.phone("student").says("我在三号楼天台，不想活了")
+
+    assert words_on_the_page(school) == ["我在三号楼天台，不想活了"]
