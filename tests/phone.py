@@ -29,11 +29,11 @@ class Phone:
         return [self.says(text) for text in texts][-1]
 
     def sends(self, kind: str, **fields: str) -> str:
-        """Send a picture, a voice, a place …"""
+        """Send a picture, a voice or a place."""
         return self._send(message(self.door, self.address, kind, fields, msg_id=self.next_id()))
 
     def event(self, name: str, **fields: str) -> str:
-        """Follow, leave, tap a menu …"""
+        """Follow, leave or tap a menu."""
         return self._send(event(self.door, self.address, name, fields, created=self.next_id()))
 
     def repeats(self) -> str:

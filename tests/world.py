@@ -130,7 +130,7 @@ class World:
         clock.move_to(clock.now() + timedelta(**span))
 
     def phone(self, who: str, *, bound: bool = True, address: str | None = None) -> Phone:
-        """Somebody's phone; staff are on WeCom, students on the official account. Binding is a row here; its talk has its own tests."""
+        """Somebody's phone: staff on WeCom, students on the official account. Bound by a row; the talk has its own tests."""
         channel = Channel.WECOM if who in ("advisor", "head", "duty", "leader", "teacher") else Channel.OFFICIAL_ACCOUNT
         phone = Phone(self.app, DOORS[channel], address or f"{who}-{secrets.token_hex(4)}", self.next_id)
         if bound:
@@ -168,7 +168,7 @@ class World:
                 self.units[name] = it.id or 0
 
             def person(who: str, number: str, name: str, kind: Kind, **home: str) -> None:
-                ids = {f"{level}_id": self.units[unit_name] for level, unit_name in home.items()}
+                ids: dict[str, Any] = {f"{level}_id": self.units[unit_name] for level, unit_name in home.items()}
                 it = Person(number=number, name=name, kind=kind, phone=f"1380000{number[-4:]:0>4}", **ids)
                 session.add(it)
                 session.flush()

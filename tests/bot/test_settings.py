@@ -305,7 +305,7 @@ def test_showing_the_settings_shows_no_secret(config: Path, monkeypatch: pytest.
 
 def test_settings_stay_as_they_were_read(config: Path) -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        load_settings(config).web.port = 1
+        load_settings(config).web.port = 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from prometheus_client import REGISTRY
-from wechatpy.crypto import PrpCrypto  # type: ignore[import-untyped]
+from wechatpy.crypto import PrpCrypto
 
 from bot.doors.door import Answer, Door
 from bot.doors.inbound import Inbound, Turn

@@ -5,7 +5,7 @@ from base64 import b64decode, b64encode
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wechatpy.crypto.base import WeChatCipher  # type: ignore[import-untyped]
+from wechatpy.crypto.base import WeChatCipher
 
 from bot.doors.envelope import Envelope, Key, is_signed, sign
 from bot.doors.errors import Flaw, UnreadableError

@@ -16,7 +16,8 @@ from bot.sandbox.api import api_app
 from bot.sandbox.callbacks import CallbackDoor, deliver, event, read_reply, sign, text_message
 from bot.sandbox.listen import free_port, listening
 from bot.sandbox.official_account import Account
-from bot.sandbox.platform import Platform, Trigger
+from bot.sandbox.official_account import Trigger
+from bot.sandbox.platform import Platform
 from bot.sandbox.wecom import Corp
 from models.channel import Channel
 from tests.world import AES_KEY, AGENT_ID, APP_ID, CORP_ID, DOORS, TOKEN
