@@ -15,8 +15,7 @@ import pytest
 from bot.sandbox.api import api_app
 from bot.sandbox.callbacks import CallbackDoor, deliver, event, read_reply, sign, text_message
 from bot.sandbox.listen import free_port, listening
-from bot.sandbox.official_account import Account
-from bot.sandbox.official_account import Trigger
+from bot.sandbox.official_account import Account, Trigger
 from bot.sandbox.platform import Platform
 from bot.sandbox.wecom import Corp
 from models.channel import Channel

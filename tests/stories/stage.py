@@ -138,7 +138,9 @@ class Stage:
     def at(self, route: Route) -> Iterator[Talker]:
         """Somebody who stands before a question."""
         with self.play(route.who, route.scene) as talker:
-            talker.talks(*route.texts)
+            for text in route.texts:
+                talker.says(text)
+                HAPPENINGS.get(route.scene, nothing)(talker)
             yield talker
 
     def bind(self, session: Session, who: str, address: str) -> None:
@@ -179,6 +181,7 @@ class Stage:
         texts: list[str],
     ) -> None:
         talker.says(texts[0])
+        HAPPENINGS.get(scene, nothing)(talker)
         while (at := talker.open_question) is not None and len(texts) < STEPS:
             name, question = at
             known = found.get((name, question.key))
@@ -186,6 +189,7 @@ class Stage:
                 found[name, question.key] = Route(name, question.key, who, scene, tuple(texts))
             texts.append(dice.choice(self.answers(talker, question)))
             talker.says(texts[-1])
+            HAPPENINGS.get(scene, nothing)(talker)
 
     @staticmethod
     def answers(talker: Talker, question: Question[Any]) -> list[str]:
@@ -249,7 +253,29 @@ def _stranger(session: Session, stage: Stage) -> None:
     stage.bind(session, "duty", "duty")
 
 
+def nothing(_talker: Talker) -> None:
+    """Nobody else does anything."""
+
+
+def _rival(talker: Talker) -> None:
+    """The other officer of the class sends first, just as the player is about to."""
+    asked = talker.open_question
+    if asked is not None and asked[1].key == "class_checkin.review":
+        rival = Talker(talker.stage, talker.session, "second")
+        rival.talks("周报", "1", "1", "1", "1")
+
+
+def _with_a_rival(session: Session, stage: Stage) -> None:
+    """As the world is; the other officer listens."""
+    _plain(session, stage)
+    stage.bind(session, "second", "second")
+
+
+HAPPENINGS: dict[str, Callable[[Talker], None]] = {"rival": _rival}
+"""What happens after each thing the player says, by scene."""
+
 SCENES: dict[str, Scene] = {
+    "rival": _with_a_rival,
     "plain": _plain,
     "sent": _sent,
     "two": _two,
