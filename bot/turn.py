@@ -16,7 +16,7 @@ from sqlmodel import Session
 from bot.doors.inbound import Inbound, InboundKind, NoAnswer
 from handlers.dialogue.question import Heard
 from handlers.dialogue.router import Router
-from handlers.dialogue.safety import Safety, look
+from handlers.dialogue.safety import Safety
 from models import clock
 from models.audit import Fact, record
 from models.channel import Channel
@@ -59,24 +59,26 @@ class Turn:
     def __call__(self, inbound: Inbound) -> str | None:
         """What to say, None for nothing. Raises: NoAnswer when only silence is true."""
         until = inbound.received + SECONDS
+        # Step 0, before any I/O: whatever fails from here on, a call for help is known to be one.
+        heard = Heard(inbound.text, inbound.kind in (InboundKind.TEXT, InboundKind.MENU), inbound.tapped)
         with self._repeats.one_at_a_time(inbound.key, until):
             try:
-                return self._once(inbound, until)
+                return self._once(inbound, heard, until)
             except CommitUnknownError as error:
                 log.warning("a commit's outcome is unknown; the platform will ask again")
                 raise NoAnswer from error
             except DeadlineError:
                 log.warning("a turn ran out of time and was rolled back", extra={"channel": inbound.channel})
-                return self._not_kept(inbound)
+                return self._not_kept(heard)
             except _NotKeptError:
-                return self._not_kept(inbound)
+                return self._not_kept(heard)
 
-    def _once(self, inbound: Inbound, until: float) -> str | None:
+    def _once(self, inbound: Inbound, heard: Heard, until: float) -> str | None:
         """The transaction; once more after a database error, and once more for the apology after any other."""
         failed = retried = False
         while True:
             try:
-                return self._transaction(inbound, until, failed=failed)
+                return self._transaction(inbound, heard, until, failed=failed)
             except _UnexpectedError:
                 failed = True
             except (CommitUnknownError, DeadlineError, NoAnswer):
@@ -93,7 +95,7 @@ class Turn:
                     raise _NotKeptError from error
                 retried = True
 
-    def _transaction(self, inbound: Inbound, until: float, *, failed: bool = False) -> str | None:
+    def _transaction(self, inbound: Inbound, heard: Heard, until: float, *, failed: bool = False) -> str | None:
         hit("turn.begun")
         with unit_of_work(until=until) as session:
             now = clock.now()
@@ -111,7 +113,7 @@ class Turn:
             rearm(session, until)
             met = meet(session, inbound.channel, inbound.address)
             rearm(session, until)
-            reply = self._answer(session, met, inbound, now, failed=failed)
+            reply = self._answer(session, met, inbound, heard, now, failed=failed)
             hit("turn.answered")
             store_reply(session, inbound.key, reply)
             hit("turn.stored")
@@ -125,7 +127,9 @@ class Turn:
         hit("turn.rung")
         return reply
 
-    def _answer(self, session: Session, met: Met, inbound: Inbound, now: datetime, *, failed: bool) -> str | None:
+    def _answer(
+        self, session: Session, met: Met, inbound: Inbound, heard: Heard, now: datetime, *, failed: bool
+    ) -> str | None:
         contact_id = met.actor.contact_id
         if inbound.kind is InboundKind.UNFOLLOW:
             note_seen(session, contact_id, listening=False, window_until=None, window_left=0, now=now)
@@ -136,7 +140,6 @@ class Turn:
         if inbound.kind is InboundKind.FOLLOW:
             record(session, Fact.FOLLOWED, met.actor.person_id, f"contact:{contact_id}", at=now)
             return self._router.welcome(met.actor)
-        heard = Heard(inbound.text, inbound.kind in (InboundKind.TEXT, InboundKind.MENU), inbound.tapped)
         if failed:
             reply, talk = self._router.sorry(met, heard, now=now)
         else:
@@ -151,8 +154,8 @@ class Turn:
         keep(session, contact_id, talk, now=now)
         return reply
 
-    def _not_kept(self, inbound: Inbound) -> str:
-        if inbound.kind is InboundKind.TEXT and look(inbound.text) is not Safety.NO:
+    def _not_kept(self, heard: Heard) -> str:
+        if heard.safety is not Safety.NO:
             return self._router.help_text()
         return self._router.words("dialogue.not_kept")
 

@@ -6,7 +6,7 @@ The options of a question are logged as they were shown, so a later 「2」 mean
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from typing_extensions import override
 
 from handlers.dialogue.reading import match, pick, picks, plain, whole_number
+from handlers.dialogue.safety import Safety, look
 
 if TYPE_CHECKING:
     from handlers.dialogue.talk import Talk
@@ -35,11 +36,15 @@ STICKER = "【收到不支持的消息类型，暂无法显示】"
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a person sent: a text, or a picture, a voice … with none."""
+    """What a person sent: a text, or a picture, a voice … with none. Whether it calls for help is known from the start."""
 
     text: str
     is_text: bool = True
     tapped: bool = False
+    safety: Safety = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "safety", look(self.text) if self.is_text else Safety.NO)
 
 
 @dataclass(frozen=True, slots=True)

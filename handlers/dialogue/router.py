@@ -19,7 +19,7 @@ from handlers.dialogue.conversation import GLOBAL_WORDS, Conversation, Registry
 from handlers.dialogue.question import LONGEST_TEXT, STICKER, Heard, Question, Read
 from handlers.dialogue.reading import folded, pick, plain
 from handlers.dialogue.replay import Asking, Frame, LogBrokenError, Replay, last_answered, take_back, wall_after
-from handlers.dialogue.safety import Safety, is_number, look
+from handlers.dialogue.safety import Safety, is_number
 from handlers.dialogue.steps import Said
 from handlers.dialogue.talk import Talk
 from handlers.words.catalogue import Words
@@ -137,7 +137,7 @@ class Router:
         failures = met.talk.failures + 1 if met.talk.log is not None else 0
         closes = failures >= FAILURES
         text = self.words("dialogue.sorry_closed" if closes else "dialogue.sorry")
-        if look(heard.text) is not Safety.NO:
+        if heard.safety is not Safety.NO:
             text = self.help_text()
         if closes:
             return text, OpenTalk(None, now, 0, None)
@@ -174,7 +174,7 @@ class Router:
     # ── the order of things ─────────────────────────────────────────────────────────────────────────────────
 
     def _route(self, it: Meeting) -> str:
-        safety = look(it.heard.text) if it.heard.is_text else Safety.NO
+        safety = it.heard.safety
         if safety is Safety.WORDS:
             self._call_the_centre_again(it)
         if safety is not Safety.NO and not self._is_an_answer(it, safety):

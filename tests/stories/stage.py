@@ -45,6 +45,7 @@ class Talker:
     stage: "Stage"
     session: Session
     address: str
+    last: str = ""
 
     def says(self, text: str, *, is_text: bool = True, tapped: bool = False, after: timedelta = timedelta()) -> str:
         """Say something; `after` how long since the beginning."""
@@ -56,6 +57,7 @@ class Talker:
         keep(self.session, met.actor.contact_id, talk, now=now)
         self.session.expunge_all()
         self.stage.replies.append(reply)
+        self.last = reply
         return reply
 
     def talks(self, *texts: str) -> str:
