@@ -3,14 +3,13 @@
 `Checkin` is what the lists count; every version as it was sent, words included, is sealed in `CheckinVersion`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Field, Session, SQLModel, col, select
+from sqlmodel import Field, Session, SQLModel
 
 from models.audit import Fact, record
 from models.concern import (
@@ -28,11 +27,11 @@ from models.errors import NotFoundError, SomeoneWasFirstError, WrongStateError
 from models.outbox import PushKind, Urgency, plan
 from models.person import Kind, Person, members
 from models.policy import CheckinPolicy
-from models.post import Post, Role, Staff, first_to_tell
-from models.round import WEEK, Round, RoundKind, closes_at, last_round, latest_slot, round_to_show
+from models.post import Role, Staff, first_to_tell
+from models.round import closes_at
 from models.seal import seal_json, unseal_json
 from models.talk import Actor
-from models.unit import Level, Place, Unit, place
+from models.unit import Level, Place, place
 
 
 class Overall(StrEnum):
@@ -148,12 +147,12 @@ class Headcount:
         return max(0, self.members - self.on_leave)
 
 
-_STUDENT = (_person.c.kind == sa.literal_column(f"'{Kind.STUDENT.value}'")) & _person.c.ended_at.is_(None)
+STUDENT = (_person.c.kind == sa.literal_column(f"'{Kind.STUDENT.value}'")) & _person.c.ended_at.is_(None)
 _HEADCOUNT = Fixed(
     lambda: sa.select(
         sa.select(sa.func.count())
         .select_from(_person)
-        .where(_person.c.class_id == sa.bindparam("unit_id"), _STUDENT)
+        .where(_person.c.class_id == sa.bindparam("unit_id"), STUDENT)
         .scalar_subquery(),
         sa.select(_checkin.c.on_leave)
         .where(_checkin.c.unit_id == sa.bindparam("unit_id"))
@@ -171,63 +170,6 @@ def headcount(session: Session, class_id: int) -> Headcount:
     return Headcount(count, min(leave or 0, count))
 
 
-@dataclass(frozen=True)
-class DormDigest:
-    """What the dorms of a class said: counts, and the words that a committee member may read.
-
-    What is for teachers only is not in it, not even in the counts.
-    """
-
-    usual: int
-    unsure: int
-    told: int
-    words: tuple[tuple[str, str], ...]  # room, words
-
-    @property
-    def rooms(self) -> int:
-        """How many rooms it speaks of."""
-        return self.usual + self.unsure + self.told
-
-
-def dorm_digest(session: Session, policy: CheckinPolicy, class_id: int, *, now: datetime) -> DormDigest:
-    """The last dorm round of the class's rooms; a room of several classes counts for each resident's class."""
-    rows = _rooms(session, policy, class_id, now=now)
-    states = [state for _, _, state, _, _ in rows]
-    shared = [row for row in rows if row[2] == DormState.THING and row[3] == Share.COMMITTEE]
-    words = tuple((name, str(_answers(session, at, version).get("facts", ""))) for at, version, _, _, name in shared)
-    return DormDigest(states.count(DormState.USUAL), states.count(DormState.UNSURE), len(shared), words)
-
-
-def rooms_with_absence(session: Session, policy: CheckinPolicy, class_id: int, *, now: datetime) -> list[str]:
-    """Rooms of a class whose officer said that somebody often is not there, by name. For the class's teachers."""
-    rows = _rooms(session, policy, class_id, now=now)
-    usual = [(at, version, name) for at, version, state, _, name in rows if state == DormState.USUAL]
-    return [name for at, version, name in usual if _answers(session, at, version).get("all_there") == NOT_ALL_THERE]
-
-
-def _rooms(session: Session, policy: CheckinPolicy, class_id: int, *, now: datetime) -> Sequence[Sequence[Any]]:
-    """What the rooms of a class said in the dorm round that counts now; [] when that is long ago."""
-    opened = last_round(session, policy, RoundKind.DORM, now=now)
-    oldest = latest_slot(policy, RoundKind.DORM, now).opens_at - (policy.dorm_every_weeks - 1) * WEEK
-    if opened is None or opened.opens_at < oldest:
-        return []
-    return _ROOMS.all(session, round_id=opened.id, class_id=class_id)
-
-
-_unit = Unit.__table__  # type: ignore[attr-defined]
-_ROOMS = Fixed(
-    lambda: (
-        sa.select(_checkin.c.id, _checkin.c.version, _checkin.c.state, _checkin.c.share, _unit.c.name)
-        .select_from(_checkin.join(_unit, _unit.c.id == _checkin.c.unit_id))
-        .where(_checkin.c.round_id == sa.bindparam("round_id"))
-        .where(
-            _checkin.c.unit_id.in_(
-                sa.select(_person.c.dorm_id).where(_person.c.class_id == sa.bindparam("class_id"), _STUDENT)
-            )
-        )
-        .order_by(_unit.c.name)
-    )
-)
 _BODY = Fixed(
     lambda: sa.select(_version.c.body).where(
         _version.c.checkin_id == sa.bindparam("checkin_id"), _version.c.version == sa.bindparam("version_")
@@ -237,10 +179,11 @@ _BODY = Fixed(
 
 def answers_of(session: Session, it: Checkin) -> dict[str, Any]:
     """The sealed answers of the current version. Only behind `access_class_page`."""
-    return _answers(session, it.id or 0, it.version)
+    return answers_at(session, it.id or 0, it.version)
 
 
-def _answers(session: Session, checkin_id: int, version: int) -> dict[str, Any]:
+def answers_at(session: Session, checkin_id: int, version: int) -> dict[str, Any]:
+    """The sealed answers of one version. Only behind `access_class_page`, and for words that were shared."""
     row = _BODY.one(session, checkin_id=checkin_id, version_=version)
     if row is None:
         raise NotFoundError
@@ -388,50 +331,3 @@ def _tell(
 def highest(concerns: list[Concern]) -> Attention | None:
     """The highest level that was wished for."""
     return max((concern.attention for concern in concerns), key=ATTENTION_ORDER.index, default=None)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One class's place in a round."""
-
-    unit: str
-    sent_at: datetime | None
-    late: bool
-
-
-def progress(
-    session: Session, policy: CheckinPolicy, classes: list[Unit], *, now: datetime
-) -> tuple[Round, list[Progress]]:
-    """Done, not yet or late for each class of the current round, in the order given."""
-    it = round_to_show(session, policy, RoundKind.CLASS, now=now)
-    sent = dict(session.exec(select(Checkin.unit_id, Checkin.sent_at).where(Checkin.round_id == it.id)).all())
-    first = dict(
-        session.exec(
-            select(Checkin.unit_id, CheckinVersion.sent_at)
-            .join(CheckinVersion, col(CheckinVersion.checkin_id) == col(Checkin.id))
-            .where(Checkin.round_id == it.id, CheckinVersion.version == 1)
-        ).all()
-    )
-    rows = []
-    for unit in classes:
-        at = first.get(unit.id or 0) if unit.id in sent else None
-        rows.append(Progress(unit.name, at, late=(at or now) > it.due_at))
-    return it, rows
-
-
-def officers_without(session: Session, it: Round) -> list[tuple[Person, Unit]]:
-    """Officers whose unit has not sent its check-in for a round yet, with the unit."""
-    role, level = (
-        (Role.COMMITTEE_MEMBER, Level.CLASS) if it.kind is RoundKind.CLASS else (Role.DORM_OFFICER, Level.DORM)
-    )
-    return list(
-        session.exec(
-            select(Person, Unit)
-            .join(Post, col(Post.person_id) == col(Person.id))
-            .join(Unit, col(Unit.id) == col(Post.unit_id))
-            .outerjoin(Checkin, (col(Checkin.unit_id) == col(Unit.id)) & (col(Checkin.round_id) == it.id))
-            .where(Post.role == role, Unit.level == level, col(Checkin.id).is_(None))
-            .where(col(Post.ended_at).is_(None), col(Person.ended_at).is_(None))
-            .order_by(col(Person.id))
-        ).all()
-    )

@@ -13,8 +13,9 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from models.alert import Alert, open_alerts, words_of
 from models.audit import Fact, record
-from models.checkin import Checkin, Overall, answers_of, highest, rooms_with_absence
+from models.checkin import Checkin, Overall, answers_of, highest
 from models.concern import Attention, Concern, body_of
+from models.dorm_digest import rooms_with_absence
 from models.errors import NotFoundError
 from models.person import Kind, Person
 from models.policy import CheckinPolicy, DutyPolicy

@@ -9,11 +9,11 @@ from types import MappingProxyType
 
 from sqlmodel import Session
 
-from models.checkin import officers_without
 from models.db import unit_of_work
 from models.outbox import PushKind, Urgency, plan
 from models.person import Person
 from models.policy import CheckinPolicy
+from models.progress import officers_without
 from models.round import Round, RoundKind, opening_waits, plan_round, round_to_remind
 from models.unit import Unit
 

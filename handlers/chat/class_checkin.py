@@ -12,16 +12,8 @@ from handlers.dialogue.conversation import conversation, undoes
 from handlers.dialogue.question import Choice, FreeText, Number, OneOf, Several
 from handlers.dialogue.steps import Dialogue, ask, once, remember, tell
 from handlers.dialogue.talk import Talk
-from models.checkin import (
-    Area,
-    DormDigest,
-    Overall,
-    dorm_digest,
-    find_sent,
-    headcount,
-    own_units,
-    submit,
-)
+from models.checkin import Area, Overall, find_sent, headcount, own_units, submit
+from models.dorm_digest import DormDigest, dorm_digest
 from models.errors import SomeoneWasFirstError
 from models.post import Role, first_to_tell
 from models.round import RoundKind, current_round

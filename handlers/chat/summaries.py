@@ -6,9 +6,9 @@ from handlers.dialogue.conversation import STAFF, conversation
 from handlers.dialogue.question import Choice, OneOf
 from handlers.dialogue.steps import Dialogue, ask, once, remember, tell
 from handlers.dialogue.talk import Talk
-from models.checkin import Progress
-from models.checkin import progress as class_progress
 from models.link import make_link
+from models.progress import Progress
+from models.progress import progress as class_progress
 from models.summary import OF_THE_CLASS, Row, alerts_for, classes_of, overview
 
 LIST = OneOf("summaries.list")
