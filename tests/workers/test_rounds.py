@@ -70,10 +70,17 @@ def test_two_tickers_open_a_round_once(world: World) -> None:
     assert all(row.announced for row in world.rows(Round))
 
 
-def test_a_ticker_that_was_down_catches_up_until_due(world: World) -> None:
-    clock.move_to(DUE - timedelta(minutes=1))
+def test_a_ticker_that_was_down_catches_up(world: World) -> None:
+    clock.move_to(DUE - timedelta(hours=4))
     plan_openings(world.policy.checkin, now=world.now)
     assert kinds(world.pushes("committee")) == [PushKind.CLASS_OPENED]
+
+
+def test_a_ticker_that_comes_back_when_the_reminder_is_due_knocks_once(world: World) -> None:
+    clock.move_to(DUE - timedelta(minutes=1))
+    plan_openings(world.policy.checkin, now=world.now)
+    Reminders().plan(world.policy.checkin, now=world.now)
+    assert kinds(world.pushes("committee")) == [PushKind.CLASS_REMINDER]
 
 
 def test_a_ticker_that_was_down_for_days_does_not_knock(world: World) -> None:
