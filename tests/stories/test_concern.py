@@ -8,6 +8,7 @@ from models.concern import Attention, Concern
 from models.outbox import PushKind, Urgency
 from models.person import Kind
 from models.post import Role
+from models.talk import TalkLog
 from models.unit import Level
 from tests.stories.cast import (
     add_person,
@@ -145,13 +146,17 @@ def test_both_advisor_and_class_teacher_are_told(world: World) -> None:
     assert "陈默老师、方远老师" in receipt
 
 
-def test_what_is_not_sent_leaves_nothing(school: World) -> None:
+@pytest.mark.parametrize(
+    ("later", "said"), [("先不发", "好，没有发出"), ("取消", "好，「有件事想说」先不填了，已经写的都没有留下")]
+)
+def test_what_is_not_sent_leaves_nothing(school: World, later: str, said: str) -> None:
     phone = school.phone("student")
 
-    assert phone.talks(*ABOUT_A_FRIEND, *DAILY, "先不发") == "好，没有发出，写的内容也没有留下。"
+    assert phone.talks(*ABOUT_A_FRIEND, *DAILY, later).startswith(said)
 
     assert school.rows(Concern) == []
     assert school.pushes() == []
+    assert [talk.log for talk in school.rows(TalkLog)] == [None]
 
 
 # ── 「我担心 TA 的安全」 ──────────────────────────────────────────────────────────────────────────────────────────

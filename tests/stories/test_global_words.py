@@ -12,6 +12,7 @@ from models.channel import Channel
 from tests.stories.cast import options, tap
 from tests.stories.stage import QUESTIONS, Route, Stage, Talker
 from tests.world import World
+from workers.sweeps import put_away_talks
 
 PHONES = "急救 120"
 CALLS = ("紧急", "紧急！", "0", "０")
@@ -211,6 +212,19 @@ def test_a_talk_goes_on_after_a_restart_with_one_line(school: World, monkeypatch
     reply = phone.says("1")
     assert reply.startswith("刚才我们说到「本周小结」，接着来。\n\n有没有哪位同学")
     assert phone.talks("1", "1").startswith("已送到")
+
+
+def test_a_talk_that_the_ticker_put_away_is_told_with_the_next_message_and_no_push(school: World) -> None:
+    phone = school.phone("committee")
+    phone.talks("周报", "1")
+
+    school.forward(hours=24, seconds=1)
+    assert put_away_talks(school.policy.talk_lasts, now=school.now) == 1
+    assert school.pushes() == []
+
+    line = school.words("dialogue.put_away", title="本周小结", word="周报")
+    assert phone.says("1").startswith(line)
+    assert line not in phone.says("1")
 
 
 def test_help_after_the_question_of_leaving_gives_the_numbers_back(school: World) -> None:
