@@ -27,7 +27,7 @@ class Inbound:
     """One thing a person sent.
 
     Shape: `key` is unique across channels and the same for every repeat; `address` is the openid or the lower-cased
-        WeCom userid; `text` is "" where the kind has none.
+        WeCom userid; `text` is "" where the kind has none; of a location its label and coordinates.
     Units: `received` is `time.monotonic()` when the request arrived.
     """
 

@@ -106,6 +106,9 @@ def inbound_of(kind: InboundKind, nodes: Nodes, channel: Channel, received: floa
         tapped = bool(text_of(nodes, "bizmsgmenuid"))
     elif kind is InboundKind.MENU:
         text = text_of(nodes, "EventKey")
+    elif kind is InboundKind.LOCATION:
+        # Somebody who is asked where they are may well answer with a place on the map.
+        text = " ".join(text_of(nodes, name) for name in ("Label", "Location_X", "Location_Y")).strip()
     return Inbound(
         channel=channel,
         key=_key(nodes, channel, sender),

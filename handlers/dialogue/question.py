@@ -302,7 +302,10 @@ class FreeText(Question[str]):
     @override
     def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
         if not heard.is_text:
-            return Read(talk.words("dialogue.sent_media")) if self.media else Unclear("media")
+            if not self.media:
+                return Unclear("media")
+            place = heard.text[:200]
+            return Read(talk.words("dialogue.sent_place", place=place) if place else talk.words("dialogue.sent_media"))
         text = heard.text.strip()
         if not shows(text):
             return Unclear("empty")
@@ -320,7 +323,7 @@ class Word(FreeText):
 
 
 class TextOr(_Listed[E | str | None]):
-    """One of an enum's members, or whatever the person writes; None stands for a voice, a picture or a place."""
+    """One of an enum's members, or whatever the person writes; None stands for a voice or a picture."""
 
     kind = "text"
 
@@ -332,7 +335,7 @@ class TextOr(_Listed[E | str | None]):
     @override
     def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
         if not heard.is_text:
-            return Read({})
+            return Read({"text": talk.words("dialogue.sent_place", place=heard.text[:200])} if heard.text else {})
         at = pick(heard.text, len(options))
         if at is None:  # only the label itself: 「TA 一个人在三号楼」 says more than 「TA 一个人」
             spellings = [[plain(word) for word in words] for words in self.spellings(options, talk.words)]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 from sqlmodel import Session
 
 from handlers.dialogue.conversation import GLOBAL_WORDS, Conversation, Registry
@@ -20,11 +19,12 @@ from handlers.dialogue.question import LONGEST_TEXT, STICKER, Heard, Question, R
 from handlers.dialogue.reading import folded, pick, plain
 from handlers.dialogue.replay import Asking, Frame, LogBrokenError, Replay, last_answered, take_back, wall_after
 from handlers.dialogue.safety import Safety, is_number
+from handlers.dialogue.stack import Stack
 from handlers.dialogue.steps import Said
 from handlers.dialogue.talk import Talk
 from handlers.words.catalogue import Words
 from models import clock
-from models.alert import Told, Trigger, add_words, call, raise_alert, standing, told_names
+from models.alert import Told, Trigger, add_words, call, raise_alert, standing, tell_of_words, told_names
 from models.db import is_database_error
 from models.errors import DomainError
 from models.policy import Policy
@@ -46,40 +46,6 @@ _ONE_LINE = re.compile(r"(\D+?)(?:[\s:,;+/|、]+|(?=\d))(\S.*)", re.DOTALL)
 """A start word and what stands behind it, apart or glued to its number: 「绑定 2023010101 …」「绑定2023010101 …」."""
 
 _GLOBALS = {plain(word): name for name, words in GLOBAL_WORDS.items() for word in words}
-
-
-@dataclass
-class Stack:
-    """A contact's open conversations, the one being answered last, and whether leaving it was asked."""
-
-    frames: list[Frame] = field(default_factory=list)
-    leave_for: str | None = None
-    touched: datetime | None = None  # by the machine's clock
-
-    @classmethod
-    def load(cls, talk: OpenTalk) -> "Stack":
-        """From the stored log."""
-        if talk.log is None:
-            return cls()
-        value = orjson.loads(talk.log)
-        frames = [Frame.from_json(each) for each in value["stack"]]
-        return cls(frames, value.get("leave_for"), datetime.fromisoformat(value["touched"]))
-
-    def dump(self) -> bytes | None:
-        """To the stored log; None when nothing is open."""
-        if not self.frames:
-            return None
-        value = {
-            "stack": [frame.as_json() for frame in self.frames],
-            "leave_for": self.leave_for,
-            "touched": clock.machine().isoformat(),
-        }
-        return orjson.dumps(value)
-
-    @property
-    def top(self) -> Frame | None:
-        """The conversation being answered."""
-        return self.frames[-1] if self.frames else None
 
 
 @dataclass
@@ -456,9 +422,18 @@ class Router:
                 it.stack.frames.pop()
             return self.words(error.key, **error.values)
         it.stack.frames[-1] = trial
+        if isinstance(outcome, Asking) and outcome.unclear:
+            self._keep_what_was_not_understood(it, trial)
         if isinstance(outcome, Asking):
             return f"{outcome.text}\n{self._foot(trial)}"
         return self._ended(it, outcome)
+
+    def _keep_what_was_not_understood(self, it: Meeting, top: Frame) -> None:
+        """Inside the urgent talk no words are lost over a question: 「三号楼天台」 is no option, and may be all that comes."""
+        if top.name == URGENT and it.heard.is_text and it.heard.safety is Safety.NO:
+            alert_id = int(top.args["alert"])
+            add_words(it.session, alert_id, {"facts": it.heard.text[:LONGEST_TEXT]}, now=it.now)
+            tell_of_words(it.session, alert_id, policy=self.policy.duty, now=it.now)
 
     def _changed(self, it: Meeting) -> str:
         """A release changed the script too much: the talk ends with a word."""

@@ -15,7 +15,8 @@ from handlers.chat.urgent import urgent
 from handlers.dialogue.conversation import BOUND, Conversation, Registry, conversation, undoes
 from handlers.dialogue.question import Choice, FreeText, Heard, Number, Several, YesNo
 from handlers.dialogue.replay import Frame
-from handlers.dialogue.router import Router, Stack
+from handlers.dialogue.router import Router
+from handlers.dialogue.stack import Stack
 from handlers.words.catalogue import Words
 from models import clock, db
 from models.channel import Channel

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sqlmodel import Session
 
 from handlers.dialogue.question import Heard
-from handlers.dialogue.router import Router, Stack
+from handlers.dialogue.router import Router
+from handlers.dialogue.stack import Stack
 from models.channel import Channel
 from models.db import savepoint
 from models.talk import keep, meet

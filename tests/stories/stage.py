@@ -18,7 +18,8 @@ from handlers.chat.conversations import CONVERSATIONS
 from handlers.dialogue.conversation import Registry
 from handlers.dialogue.question import Heard, Question
 from handlers.dialogue.replay import Frame
-from handlers.dialogue.router import Router, Stack
+from handlers.dialogue.router import Router
+from handlers.dialogue.stack import Stack
 from models.channel import Channel
 from models.contact import Contact
 from models.db import Database, savepoint

@@ -291,12 +291,12 @@ def test_a_sentence_that_holds_an_option_is_kept_whole(school: World) -> None:
     assert words_on_the_page(school) == ["TA 一个人在三号楼天台"]
 
 
-@pytest.mark.parametrize("kind", ["voice", "image", "location"])
+@pytest.mark.parametrize("kind", ["voice", "image"])
 def test_a_voice_is_not_said_to_have_been_heard(school: World, kind: str) -> None:
     staff(school)
     phone = school.phone("student")
     phone.talks("0", "2")
-    fields = {"MediaId": "m1"} if kind != "location" else {"Location_X": "1.0", "Location_Y": "2.0", "Label": "三号楼"}
+    fields = {"MediaId": "m1"}
 
     reply = phone.sends(kind, **fields)
 
@@ -494,3 +494,25 @@ def test_the_sentence_that_called_is_what_the_called_person_reads(school: World)
     school.phone("student").says("我在三号楼天台，不想活了")
 
     assert words_on_the_page(school) == ["我在三号楼天台，不想活了"]
+
+
+def test_a_place_on_the_map_says_where(school: World) -> None:
+    staff(school)
+    phone = school.phone("student")
+    phone.talks("0", "别人")
+
+    last = phone.sends("location", Location_X="23.1", Location_Y="113.3", Scale="16", Label="三号楼")
+
+    assert "你做得很好" in last
+    assert words_on_the_page(school) == ["（位置）三号楼 23.1 113.3"]
+    assert told(school, PushKind.ALERT_FACTS) == EVERYBODY
+
+
+def test_words_that_answer_no_question_are_kept_all_the_same(school: World) -> None:
+    staff(school)
+    phone = school.phone("student")
+
+    phone.talks("救命", "三号楼天台")
+
+    assert words_on_the_page(school) == ["救命", "三号楼天台"]
+    assert told(school, PushKind.ALERT_FACTS) == CENTRE
