@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -207,21 +208,28 @@ def _covers(policy: CheckinPolicy, last: Round, now: datetime) -> bool:
     return now - last.opens_at < weeks * WEEK
 
 
-_KIND = Fixed(lambda: sa.select(_table.c.kind, _table.c.opens_at).where(_table.c.id == sa.bindparam("round_id")))
+def _round_and_next() -> sa.Select[Any]:
+    later = _table.alias("later")
+    following = (
+        sa.select(sa.func.min(later.c.opens_at))
+        .where(later.c.kind == _table.c.kind, later.c.opens_at > _table.c.opens_at)
+        .scalar_subquery()
+    )
+    return sa.select(_table.c.kind, _table.c.opens_at, following).where(_table.c.id == sa.bindparam("round_id"))
+
+
+_AND_NEXT = Fixed(_round_and_next)
 
 
 def closes_at(session: Session, policy: CheckinPolicy, round_id: int) -> datetime:
     """When a round closes: as the next one opens. Raises: LookupError for a round that is not there."""
-    row = _KIND.one(session, round_id=round_id)
+    row = _AND_NEXT.one(session, round_id=round_id)
     if row is None:
         msg = "no such round"
         raise LookupError(msg)
     by_calendar = next_slot(policy, RoundKind(row[0]), utc(row[1])).opens_at.astimezone(UTC)
     # In a quiet week somebody may have opened the next one by asking for it.
-    opened = session.exec(
-        select(sa.func.min(Round.opens_at)).where(Round.kind == row[0], Round.opens_at > utc(row[1]))
-    ).one()
-    return by_calendar if opened is None else min(by_calendar, utc(opened))
+    return by_calendar if row[2] is None else min(by_calendar, utc(row[2]))
 
 
 def opening_waits(session: Session, policy: CheckinPolicy, kind: RoundKind, *, now: datetime) -> bool:
