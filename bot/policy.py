@@ -4,25 +4,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from models.policy import CheckinPolicy, DutyPolicy, Phone, Policy, Term, WeeklyMoment
-from models.post import Role
+from models.post import ROLE_NAMES, Role
 
 if TYPE_CHECKING:
     from bot.settings import Settings, WeeklyTime
     from handlers.words.catalogue import Words
 
-ROLE_NAMES = {
-    Role.COMMITTEE_MEMBER: "心理委员",
-    Role.DORM_OFFICER: "宿舍信息员",
-    Role.ADVISOR: "辅导员",
-    Role.CLASS_TEACHER: "班主任",
-    Role.COUNSELOR: "咨询师",
-    Role.STATION_HEAD: "站长",
-    Role.COLLEGE_LEAD: "学院负责人",
-    Role.AFFAIRS_DIRECTOR: "学管办主任",
-    Role.CENTRE: "中心",
-    Role.CENTRE_DIRECTOR: "中心主任",
-    Role.LEADING_GROUP: "领导小组",
-}
 PUBLIC_PHONES = (Phone("急救", "120"), Phone("报警", "110"))
 
 

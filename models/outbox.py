@@ -185,8 +185,10 @@ _LETTER = (
 # Spelled out, not bound: with parameters in it SQLite would not see that the partial index answers it.
 _LIVE = _table.c.state.in_([sa.literal_column("'queued'"), sa.literal_column("'sending'")])
 _FREE = (_table.c.lease_until.is_(None)) | (_table.c.lease_until < sa.bindparam("machine"))
-_CLAIM = Fixed(
-    lambda: (
+
+
+def _claim(which: sa.ColumnElement[bool]) -> sa.sql.ClauseElement:
+    return (
         sa.update(_table)
         .values(
             state=sa.literal_column("'sending'"),
@@ -194,30 +196,24 @@ _CLAIM = Fixed(
             attempts=_table.c.attempts + 1,
             lease_until=sa.bindparam("lease_until_"),
         )
-        .where(
-            _table.c.id.in_(
-                sa.select(_table.c.id)
-                .where(_LIVE, _table.c.due_at <= sa.bindparam("now"), _FREE)
-                .order_by(sa.case((_table.c.urgency == sa.literal_column("'urgent'"), 0), else_=1), _table.c.due_at)
-                .limit(sa.bindparam("most", type_=sa.Integer))
-                .with_for_update(skip_locked=True)
-            )
-        )
+        .where(which)
         .returning(*[_table.c[name] for name in _LETTER])
+    )
+
+
+_CLAIM = Fixed(
+    lambda: _claim(
+        _table.c.id.in_(
+            sa.select(_table.c.id)
+            .where(_LIVE, _table.c.due_at <= sa.bindparam("now"), _FREE)
+            .order_by(sa.case((_table.c.urgency == sa.literal_column("'urgent'"), 0), else_=1), _table.c.due_at)
+            .limit(sa.bindparam("most", type_=sa.Integer))
+            .with_for_update(skip_locked=True)
+        )
     )
 )
 _CLAIM_ONE = Fixed(
-    lambda: (
-        sa.update(_table)
-        .values(
-            state=sa.literal_column("'sending'"),
-            fence=_table.c.fence + 1,
-            attempts=_table.c.attempts + 1,
-            lease_until=sa.bindparam("lease_until_"),
-        )
-        .where(_table.c.id == sa.bindparam("id_"), _LIVE, _table.c.due_at <= sa.bindparam("now"), _FREE)
-        .returning(*[_table.c[name] for name in _LETTER])
-    )
+    lambda: _claim(sa.and_(_table.c.id == sa.bindparam("id_"), _LIVE, _table.c.due_at <= sa.bindparam("now"), _FREE))
 )
 
 

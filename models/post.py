@@ -31,6 +31,21 @@ class Role(StrEnum):
     LEADING_GROUP = "leading_group"  # 领导小组
 
 
+ROLE_NAMES = {
+    Role.COMMITTEE_MEMBER: "心理委员",
+    Role.DORM_OFFICER: "宿舍信息员",
+    Role.ADVISOR: "辅导员",
+    Role.CLASS_TEACHER: "班主任",
+    Role.COUNSELOR: "咨询师",
+    Role.STATION_HEAD: "站长",
+    Role.COLLEGE_LEAD: "学院负责人",
+    Role.AFFAIRS_DIRECTOR: "学管办主任",
+    Role.CENTRE: "中心",
+    Role.CENTRE_DIRECTOR: "中心主任",
+    Role.LEADING_GROUP: "领导小组",
+}
+"""What the roles are called where a school says nothing else."""
+
 ADVISORS = (Role.ADVISOR, Role.CLASS_TEACHER)
 """Both are told (X-28, X-29)."""
 

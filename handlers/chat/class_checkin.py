@@ -8,17 +8,17 @@ from typing import Any
 from sqlmodel import Session
 
 from handlers.chat.concern import concerning
+from handlers.chat.officers import Correct, begin, which_unit
 from handlers.dialogue.conversation import conversation, undoes
 from handlers.dialogue.question import Choice, FreeText, Number, OneOf, Several
 from handlers.dialogue.steps import Dialogue, ask, once, remember, tell
 from handlers.dialogue.talk import Talk
-from models.checkin import Area, Overall, find_sent, headcount, own_units, submit
+from models.checkin import Area, Overall, headcount, submit
 from models.dorm_digest import DormDigest, dorm_digest
 from models.errors import SomeoneWasFirstError
 from models.post import Role, first_to_tell
-from models.round import RoundKind, current_round
+from models.round import RoundKind
 from models.talk import Actor
-from models.unit import place
 
 
 class Count(StrEnum):
@@ -67,13 +67,6 @@ class Part(StrEnum):
     PEOPLE = "people"
 
 
-class Correct(StrEnum):
-    """What to do with one that is there."""
-
-    CHANGE = "change"
-    LEAVE = "leave"
-
-
 DORM_WORDS = 360
 """Characters of all rooms' words above the first question: a reply holds 2,000 bytes."""
 
@@ -101,7 +94,7 @@ def not_sent(_session: Session, _actor: Actor, _result: Any, *, now: datetime) -
 @conversation("class_checkin", start=["周报", "小结"], who=Role.COMMITTEE_MEMBER)
 def class_checkin(talk: Talk) -> Dialogue:
     """One class, one week: four answers when all is calm."""
-    unit_id = yield from _which_class(talk)
+    unit_id = yield from which_unit(talk, Role.COMMITTEE_MEMBER, WHICH)
     start = yield from remember("start", lambda: _start(talk, unit_id))
     if start["sent"]:
         answer = yield from ask(AGAIN, unit=start["unit"], **start["sent"])
@@ -151,28 +144,10 @@ def _send(talk: Talk, unit_id: int, start: dict[str, Any], corrects: int, answer
         return {"taken": {"name": first.name, "version": first.version}}
 
 
-def _which_class(talk: Talk) -> Any:
-    classes = yield from remember("classes", lambda: _named_units(talk))
-    if len(classes) == 1:
-        return int(classes[0][0])
-    return int((yield from ask(WHICH, options=classes)))
-
-
-def _named_units(talk: Talk) -> list[list[str]]:
-    units = [place(talk.session, unit_id) for unit_id in own_units(talk.actor, Role.COMMITTEE_MEMBER)]
-    return [[str(unit.id), unit.name] for unit in units]
-
-
 def _start(talk: Talk, unit_id: int) -> dict[str, Any]:
     """What must not change under the talk: the round, what was sent before, the roster's count, what the dorms said."""
-    it = current_round(talk.session, talk.policy.checkin, RoundKind.CLASS, now=talk.now)
-    sent = find_sent(talk.session, it.id or 0, unit_id)
     count = headcount(talk.session, unit_id)
-    return {
-        "round": it.id,
-        "unit": place(talk.session, unit_id).name,
-        "version": sent.version if sent else 0,
-        "sent": {"name": sent.author, "at": talk.words.show(sent.sent_at)} if sent else None,
+    return begin(talk, RoundKind.CLASS, unit_id) | {
         "members": count.members,
         "on_leave": count.on_leave,
         "dorms": _dorm_lines(talk, dorm_digest(talk.session, talk.policy.checkin, unit_id, now=talk.now)),

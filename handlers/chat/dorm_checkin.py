@@ -3,17 +3,17 @@
 from enum import StrEnum
 from typing import Any
 
+from handlers.chat.officers import Correct, begin, which_unit
 from handlers.chat.urgent import for_someone
 from handlers.dialogue.conversation import conversation
 from handlers.dialogue.question import Choice, FreeText, OneOf
 from handlers.dialogue.steps import Dialogue, ask, once, remember
 from handlers.dialogue.talk import Talk
 from models.alert import Trigger
-from models.checkin import NOT_ALL_THERE, DormState, Share, find_sent, own_units, submit
+from models.checkin import NOT_ALL_THERE, DormState, Share, submit
 from models.errors import DomainError
 from models.post import Role
-from models.round import RoundKind, current_round
-from models.unit import place
+from models.round import RoundKind
 
 
 class AllThere(StrEnum):
@@ -44,13 +44,6 @@ class HowSoon(StrEnum):
     NOW = "now"
 
 
-class Correct(StrEnum):
-    """What to do with one that is there."""
-
-    CHANGE = "change"
-    LEAVE = "leave"
-
-
 WHICH = OneOf("dorm_checkin.which")
 AGAIN = Choice("dorm_checkin.again", Correct)
 STATE = Choice("dorm_checkin.state", DormState)
@@ -64,8 +57,8 @@ HOW_SOON = Choice("dorm_checkin.how_soon", HowSoon)
 @conversation("dorm_checkin", start=["宿舍"], who=Role.DORM_OFFICER)
 def dorm_checkin(talk: Talk) -> Dialogue:
     """One room, two weeks: two answers when all is as usual."""
-    unit_id = yield from _which_room(talk)
-    start = yield from remember("start", lambda: _start(talk, unit_id))
+    unit_id = yield from which_unit(talk, Role.DORM_OFFICER, WHICH)
+    start = yield from remember("start", lambda: begin(talk, RoundKind.DORM, unit_id))
     if start["sent"] and (yield from ask(AGAIN, unit=start["unit"], **start["sent"])) is Correct.LEAVE:
         return talk.say("dorm_checkin.left_as_is")
     answers = yield from _answers(talk, start["unit"])
@@ -90,29 +83,6 @@ def _send(talk: Talk, unit_id: int, start: dict[str, Any], answers: dict[str, An
             raise
         return {"sent": False, "told": [], "reached": False, "waiting": 0}
     return receipt | {"sent": True}
-
-
-def _which_room(talk: Talk) -> Any:
-    rooms = yield from remember("rooms", lambda: _named_rooms(talk))
-    if len(rooms) == 1:
-        return int(rooms[0][0])
-    return int((yield from ask(WHICH, options=rooms)))
-
-
-def _named_rooms(talk: Talk) -> list[list[str]]:
-    units = [place(talk.session, unit_id) for unit_id in own_units(talk.actor, Role.DORM_OFFICER)]
-    return [[str(unit.id), unit.name] for unit in units]
-
-
-def _start(talk: Talk, unit_id: int) -> dict[str, Any]:
-    it = current_round(talk.session, talk.policy.checkin, RoundKind.DORM, now=talk.now)
-    sent = find_sent(talk.session, it.id or 0, unit_id)
-    return {
-        "round": it.id,
-        "unit": place(talk.session, unit_id).name,
-        "version": sent.version if sent else 0,
-        "sent": {"name": sent.author, "at": talk.words.show(sent.sent_at)} if sent else None,
-    }
 
 
 def _answers(talk: Talk, room: str) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from models.person import Kind
-from models.post import Role
+from models.post import ROLE_NAMES, Role
 from models.unit import Level
 
 
@@ -45,20 +45,6 @@ HEADERS: Mapping[Column, tuple[str, ...]] = {
 
 KINDS: Mapping[Kind, tuple[str, ...]] = {Kind.STUDENT: ("学生",), Kind.STAFF: ("教师", "教职工", "老师")}
 
-ROLES: Mapping[Role, str] = {
-    Role.COMMITTEE_MEMBER: "心理委员",
-    Role.DORM_OFFICER: "宿舍信息员",
-    Role.ADVISOR: "辅导员",
-    Role.CLASS_TEACHER: "班主任",
-    Role.COUNSELOR: "咨询师",
-    Role.STATION_HEAD: "站长",
-    Role.COLLEGE_LEAD: "学院负责人",
-    Role.AFFAIRS_DIRECTOR: "学管办主任",
-    Role.CENTRE: "中心",
-    Role.CENTRE_DIRECTOR: "中心主任",
-    Role.LEADING_GROUP: "领导小组",
-}
-
 WHOLE_SCHOOL = "全校"
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
@@ -88,7 +74,7 @@ class SchoolNames:
 
     def role(self, role: Role) -> str:
         """What the school calls a role."""
-        return self.roles.get(role, ROLES[role])
+        return self.roles.get(role, ROLE_NAMES[role])
 
     def header(self, column: Column) -> str:
         """A column's header, as the template writes it."""
@@ -106,5 +92,5 @@ class SchoolNames:
 
     def read_roles(self) -> dict[str, Role]:
         """Every word for a role, folded; the school's own come first."""
-        known = {fold(name): role for role, name in ROLES.items()} | {role.value: role for role in Role}
+        known = {fold(name): role for role, name in ROLE_NAMES.items()} | {role.value: role for role in Role}
         return known | {fold(name): role for role, name in self.roles.items()}
