@@ -111,7 +111,7 @@ class Turn:
                 return stored_reply(session, inbound.key)
             hit("turn.taken")
             rearm(session, until)
-            met = meet(session, inbound.channel, inbound.address)
+            met = meet(session, inbound.channel, inbound.address, inbound.spelled)
             rearm(session, until)
             reply = self._answer(session, met, inbound, heard, now, failed=failed)
             hit("turn.answered")

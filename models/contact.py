@@ -33,12 +33,18 @@ class Contact(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     channel: Channel = Field(sa_type=enum_column(Channel))
     address: str
+    spelled: str | None = None  # as the platform or the roster writes it, where that is not the address itself
     person_id: int | None = Field(default=None, foreign_key="person.id", index=True)
     bound_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     listening: bool = Field(default=True)
     window_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
     window_left: int = Field(default=0)
     seen_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+    @property
+    def send_to(self) -> str:
+        """What a push is addressed to: platforms take any case, and like their own best."""
+        return self.spelled or self.address
 
 
 def contacts_of(session: Session, person_id: int) -> list[Contact]:

@@ -136,6 +136,7 @@ _NEW = Fixed(
         .values(
             channel=sa.bindparam("channel", type_=sa.String),
             address=sa.bindparam("address"),
+            spelled=sa.bindparam("spelled"),
             listening=sa.bindparam("listening"),
             window_left=sa.bindparam("window_left"),
         )
@@ -177,7 +178,7 @@ _KEEP = Fixed(
 )
 
 
-def meet(session: Session, channel: Channel, address: str) -> Met:
+def meet(session: Session, channel: Channel, address: str, spelled: str | None = None) -> Met:
     """The contact behind an address, locked until the turn ends; made when it is new."""
     whose = {"channel": channel.value, "address": address}
     locks = is_postgresql(session)  # SQLite's one writer is lock enough
@@ -185,7 +186,7 @@ def meet(session: Session, channel: Channel, address: str) -> Met:
         _LOCK.one(session, **whose)
     row = _MEET.one(session, **whose)
     if row is None:
-        _NEW.run(session, **whose, listening=True, window_left=0)
+        _NEW.run(session, **whose, spelled=spelled, listening=True, window_left=0)
         if locks:
             _LOCK.one(session, **whose)
         row = _MEET.one(session, **whose)

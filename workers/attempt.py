@@ -139,7 +139,7 @@ class _Attempt:
     def _parcel(self, contact: Contact) -> Parcel:
         letter, kind = self.letter, KINDS[self.letter.kind]
         return Parcel(
-            address=contact.address,
+            address=contact.send_to,
             kind=letter.kind,
             text=self.equipment.words(kind.words, **letter.data, number=letter.number),
             short=self.equipment.words(kind.short),

@@ -39,6 +39,7 @@ class Inbound:
     received: float
     to: str
     tapped: bool = False
+    spelled: str | None = None  # the address as the platform writes it, where that differs
 
 
 class NoAnswer(Exception):  # noqa: N818 — not a failure of the turn but its third kind of result

@@ -119,6 +119,7 @@ def inbound_of(kind: InboundKind, nodes: Nodes, channel: Channel, received: floa
         received=received,
         to=_needed(nodes, "ToUserName"),
         tapped=tapped,
+        spelled=sender if channel is Channel.WECOM and not sender.islower() else None,
     )
 
 

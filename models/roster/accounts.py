@@ -19,9 +19,12 @@ _WECOM = sa.select(_contact.c.id, _contact.c.address, _contact.c.person_id).wher
 def bind_accounts(session: Session, wanted: Mapping[str, int], *, now: datetime) -> None:
     """Bind each address to its person; what stood in the way, another account or another person, is unbound.
 
+    Shape: `wanted` maps userids as the roster spells them; the platform takes any case, so they are found in lower case.
     An account that changes hands takes nothing along: its open conversation is emptied.
     """
     connection = session.connection()
+    spelled = {userid.lower(): userid for userid in wanted}
+    wanted = {userid.lower(): person_id for userid, person_id in wanted.items()}
     connection.execute(
         upsert(_contact).on_conflict_do_nothing(),
         [{"channel": Channel.WECOM, "address": address, "listening": True, "window_left": 0} for address in wanted],
@@ -42,6 +45,6 @@ def bind_accounts(session: Session, wanted: Mapping[str, int], *, now: datetime)
     if new:
         one = sa.update(_contact).where(_contact.c.id == sa.bindparam("of"))
         connection.execute(
-            one.values(person_id=sa.bindparam("whose"), bound_at=now),
-            [{"of": row.id, "whose": wanted[row.address]} for row in new],
+            one.values(person_id=sa.bindparam("whose"), spelled=sa.bindparam("as_written"), bound_at=now),
+            [{"of": row.id, "whose": wanted[row.address], "as_written": spelled[row.address]} for row in new],
         )

@@ -105,7 +105,7 @@ class Cleaner:
         return phone
 
     def _wecom(self, text: str) -> str:
-        userid = _digits(text).lower()
+        userid = _digits(text)
         if not _WECOM.fullmatch(userid):
             raise BadCellError("wecom_userid", value=text)
         return userid

@@ -17,15 +17,17 @@ from models.roster.units import Units
 Progress = Callable[[int, int | None], None]
 """Told how many lines are done, and of how many where that is known."""
 
+# A WeCom userid is the same in any case, and is kept as the sheet spells it.
 _TABLES = """
-CREATE TABLE row (line INTEGER PRIMARY KEY, number, name, kind, college, class, dorm, role, scope, phone, wecom_userid,
-                  birth_year, flawed);
+CREATE TABLE row (line INTEGER PRIMARY KEY, number, name, kind, college, class, dorm, role, scope, phone,
+                  wecom_userid COLLATE NOCASE, birth_year, flawed);
 CREATE TABLE problem (line, at, letter, header, key, shown);
-CREATE TABLE person (number PRIMARY KEY, line, name, kind, college, class, dorm, phone, wecom_userid, birth_year) WITHOUT ROWID;
+CREATE TABLE person (number PRIMARY KEY, line, name, kind, college, class, dorm, phone, wecom_userid COLLATE NOCASE,
+                     birth_year) WITHOUT ROWID;
 CREATE TABLE post (number, role, unit, PRIMARY KEY (number, role, unit)) WITHOUT ROWID;
 CREATE TABLE named (home PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE old_person (id INTEGER PRIMARY KEY, number UNIQUE, name, kind, college, class, dorm, phone, wecom_userid,
-                         birth_year, live, home);
+CREATE TABLE old_person (id INTEGER PRIMARY KEY, number UNIQUE, name, kind, college, class, dorm, phone,
+                         wecom_userid COLLATE NOCASE, birth_year, live, home);
 CREATE TABLE old_post (id INTEGER PRIMARY KEY, number, role, unit, home);
 CREATE INDEX old_post_number ON old_post (number);
 CREATE TABLE change (number PRIMARY KEY, what) WITHOUT ROWID;

@@ -88,7 +88,8 @@ def test_a_wecom_member_is_one_person_in_any_case() -> None:
     upper, lower = read(Channel.WECOM, xml), read(Channel.WECOM, xml.replace("Lisi.Redacted", "lisi.redacted"))
 
     assert upper.address == "lisi.redacted"
-    assert upper == lower
+    assert (upper.address, upper.key) == (lower.address, lower.key)
+    assert (upper.spelled, lower.spelled) == ("Lisi.Redacted", None)
 
 
 def test_an_openid_keeps_its_case() -> None:

@@ -142,6 +142,8 @@ def test_a_school_begins_in_an_empty_folder_and_a_kill_after_the_last_answer_los
     time.sleep(3)
     assert len(school.told("chenmo")) == 1
     assert "软件2301" in school.told("chenmo")[0]
+    sent = [row for row in school.platform.log if row["api"].endswith("message/send")]
+    assert {row["body"]["touser"] for row in sent} == {"ChenMo"}  # as the roster spells it
 
 
 @pytest.mark.slow

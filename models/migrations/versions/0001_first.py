@@ -169,6 +169,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("channel", sa.String(32), nullable=False),
         sa.Column("address", sa.String(), nullable=False),
+        sa.Column("spelled", sa.String(), nullable=True),
         sa.Column("person_id", sa.Integer(), nullable=True),
         sa.Column("bound_at", MOMENT, nullable=True),
         sa.Column("listening", sa.Boolean(), nullable=False),
