@@ -111,7 +111,7 @@ class Router:
 
     def help_text(self) -> str:
         """The phones, for when nothing else works any more."""
-        return self.words("urgent.phones_only")
+        return self.words("urgent.phones")
 
     # ── before anything else ────────────────────────────────────────────────────────────────────────────────
 
@@ -210,11 +210,11 @@ class Router:
     def _heard_again(self, it: Meeting, top: Frame, safety: Safety) -> str:
         """Another call inside the urgent talk."""
         if safety is not Safety.WORDS:
-            return self.words("urgent.phones_only")
+            return self.words("urgent.phones")
         names = told_names(it.session, top.args["alert"], policy=self.policy.duty)
         talk = Talk(it.session, it.actor, self.words, self.policy, it.now)
         heard = self.words("urgent.heard_words" if names else "urgent.heard_words_nobody", names=talk.teachers(names))
-        return f"{heard}\n\n{self.words('urgent.phones_only')}"
+        return f"{heard}\n\n{self.words('urgent.phones')}"
 
     def _keep_as_answer(self, it: Meeting) -> None:
         """A safety word inside a free text: the text stays the answer, and the talk goes on behind it later.
@@ -284,7 +284,7 @@ class Router:
         if top is None:
             return self._menu(it)
         if top.name == URGENT:
-            return f"{self.words('urgent.phones_only')}\n\n{self._shown(top)}"
+            return f"{self.words('urgent.phones')}\n\n{self._shown(top)}"
         title = self._title(self.registry.by_name.get(top.name))
         return f"{self.words('dialogue.help_inside', title=title)}\n\n{self._shown(top)}"
 

@@ -71,7 +71,7 @@ def test_a_call_for_help_hears_the_phones_even_then(world: World, database: Data
     with held(database, "somebody"):
         replies = [turn(said(text, left=0.3)) for text in ("0", "我不想活了")]
 
-    assert replies == [world.words("urgent.phones_only")] * 2
+    assert replies == [world.words("urgent.phones")] * 2
 
 
 def test_time_that_ran_out_inside_the_talk_undoes_it_too(world: World) -> None:
