@@ -61,8 +61,7 @@ def burst(port: int, requests: Sequence[list[bytes]], connections: int = 16) -> 
                     break
                 for request in talk:
                     began = time.perf_counter()
-                    sock.sendall(request)
-                    body = _read(sock)
+                    body = exchange(sock, request)
                     mine.append(time.perf_counter() - began)
                 bodies.append(body)
         with lock:
@@ -100,8 +99,7 @@ def steady(port: int, requests: Sequence[list[bytes]], rate: float, connections:
                     break
                 due = start + number / rate
                 time.sleep(max(0.0, due - time.perf_counter()))
-                sock.sendall(request)
-                _read(sock)
+                exchange(sock, request)
                 mine.append(time.perf_counter() - due)
         with lock:
             result.latencies += mine
@@ -115,7 +113,9 @@ def steady(port: int, requests: Sequence[list[bytes]], rate: float, connections:
     return result
 
 
-def _read(sock: socket.socket) -> bytes:
+def exchange(sock: socket.socket, request: bytes) -> bytes:
+    """Send a request and read the body of its answer. Raises: ConnectionError when it is not 200."""
+    sock.sendall(request)
     data = b""
     while b"\r\n\r\n" not in data:
         part = sock.recv(65536)

@@ -65,9 +65,21 @@ def build(url: str, key: str, *, classes: int, old_checkins: int = 0) -> None:
             for n in range(classes)
         ]
         add(Contact, contacts)
-        add(Contact, [{"channel": "wecom", "address": "advisor", "person_id": advisor, **listens}])
+        advisor_contact = {"id": classes + 1, "channel": "wecom", "address": "advisor", "person_id": advisor}
+        add(Contact, [advisor_contact | listens])
         _history(add, classes, old_checkins)
+        if not database.is_sqlite:
+            _count_on(connection)
     database.dispose()
+
+
+def _count_on(connection: sa.Connection) -> None:
+    """PostgreSQL numbers on from where it began, whatever ids were written by hand."""
+    for table in (Unit, Person, Contact, Round, Checkin):
+        name = table.__tablename__
+        connection.exec_driver_sql(
+            f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), coalesce(max(id), 1)) FROM {name}"  # noqa: S608 — our own names
+        )
 
 
 def _history(add: Callable[[type, list[dict[str, object]]], None], classes: int, count: int) -> None:

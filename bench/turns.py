@@ -59,7 +59,7 @@ def free_port() -> int:
 
 @contextmanager
 def server(command: list[str], folder: Path, port: int, *, core: str = "0", path: str = "/") -> Iterator[int]:
-    """A server process on one core, until the block ends; yields its port."""
+    """A server process on its cores, any without `core`, until the block ends; yields its port."""
     environment = os.environ | {"BENCH_TOKEN": TOKEN, "BENCH_AES_KEY": AES_KEY, "BENCH_APP_ID": APP_ID}
     environment |= {
         "BENCH_PORT": str(port),
@@ -68,7 +68,7 @@ def server(command: list[str], folder: Path, port: int, *, core: str = "0", path
     }
     with (folder / f"log-{port}").open("wb") as log:
         process = subprocess.Popen(
-            ["taskset", "-c", core, *command],
+            [*(["taskset", "-c", core] if core else []), *command],
             cwd=folder,
             env=environment,
             stdout=log,

@@ -19,6 +19,8 @@ from models import db
 from models.check_value import check_keys
 from models.db import savepoint
 from models.seal import use_keys
+from workers.still_true import holds
+from workers.watch import Watch
 
 if TYPE_CHECKING:
     from bot.doors.door import Door
@@ -48,11 +50,11 @@ def create_app(settings: "Settings", ring: Ring, *, threads: int = THREADS) -> F
     if not policy.duty.contacts:
         log.error("no duty contact is configured; calls for help go to the centre's director and staff")
     words = make_words(settings, policy)
-    router = Router(Registry(CONVERSATIONS, words), words, policy, savepoint)
+    router = Router(Registry(CONVERSATIONS, words), words, policy, savepoint, holds)
     turn = Turn(router, ring, threads)
     app = Flask("xinqiao", static_folder=None)
     app.secret_key = settings.web.secret_key.get_secret_value()
-    app.register_blueprint(health_routes(settings))
+    app.register_blueprint(health_routes(settings, Watch(policy.duty), ring))
     app.register_blueprint(opened_routes(words, policy))
     app.wsgi_app = Callbacks(_doors(settings), turn, app.wsgi_app, threads)  # type: ignore[method-assign]
     return app

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from bot.policy import make_policy
-from models import clock, db
-from models.duty import centre_contacts, duty_contacts
+from models import chain, clock, db
+from models.duty import centre_contacts, duty_contacts, operators
 from models.errors import CentreError
 from models.person import find_by_number
 from models.post import reachable
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _CLOCK_TOLERANCE = 60  # s; the doors refuse callbacks more than 15 min off
 _TIMEOUT = 5  # s
+_NEWEST = 1000
+"""Facts of the journal that are looked at one by one."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Line:
 def report(settings: "Settings") -> Iterator[Line]:
     """Look at one thing after the other; nothing of it changes anything."""
     yield Line(ok=True, text=f"配置：{settings.folder}")
-    for look in (_database, _queue, _channels, _clock, _duty):
+    for look in (_database, _journal, _queue, _channels, _clock, _duty, _operators):
         usable = True
         for line in look(settings):
             yield line
@@ -58,6 +60,18 @@ def _database(settings: "Settings") -> Iterator[Line]:
     yield Line(current, "数据库：已是最新" if current else "数据库：不是这个版本的结构；运行 xinqiao migrate")
 
 
+def _journal(_: "Settings") -> Iterator[Line]:
+    with db.unit_of_work(write=False) as session:
+        broken = chain.verify(session, newest=_NEWEST)
+    if broken is None:
+        yield Line(ok=True, text=f"留痕：最近 {_NEWEST} 条连得上，一条不缺")
+    else:
+        yield Line(
+            ok=False,
+            text=f"留痕：封存的第 {broken} 条起对不上，有记录被改过或丢了；先运行 xinqiao backup 留一份，再查谁动过数据库",
+        )
+
+
 def _queue(settings: "Settings") -> Iterator[Line]:
     if not settings.queue.url:
         yield Line(ok=True, text="队列：内置（由 xinqiao run 启动）")
@@ -75,12 +89,12 @@ def _queue(settings: "Settings") -> Iterator[Line]:
 
 
 def _channels(settings: "Settings") -> Iterator[Line]:
-    from bot.wiring import make_senders  # noqa: PLC0415
+    from bot.wiring import make_clients  # noqa: PLC0415
 
     if settings.official_account is None and settings.wecom is None:
         yield Line(ok=False, text="通道：公众号和企业微信都没开；在配置里写上 [official_account] 或 [wecom]")
         return
-    for name, sender in make_senders(settings).items():
+    for name, sender in make_clients(settings).items():
         try:
             sender.client.fetch(time.monotonic() + _TIMEOUT)
             yield Line(ok=True, text=f"通道 {name}：凭据可用")
@@ -130,6 +144,23 @@ def _duty(settings: "Settings") -> Iterator[Line]:
     if not centre:
         yield Line(ok=False, text="值班：心理中心没有一位值班老师收得到消息；请至少一位中心老师绑定")
     if settings.fallback.urls:
-        yield Line(ok=False, text="备用通道：这个版本还不会用 [fallback]，紧急消息只走公众号和企业微信")
+        from workers.senders.fallback import FallbackSender  # noqa: PLC0415
+
+        usable, listed = FallbackSender(settings.fallback.urls).usable(), len(settings.fallback.urls)
+        mend = "" if usable == listed else "；看 [fallback] urls 写法对不对（apprise 的写法）"
+        yield Line(usable == listed, f"备用通道：{listed} 个地址里能用 {usable} 个{mend}")
     if not policy.phones:
         yield Line(ok=False, text="值班：没有写学校的值班电话；在 [duty] phones 里写上")
+
+
+def _operators(settings: "Settings") -> Iterator[Line]:
+    policy = make_policy(settings).duty
+    with db.unit_of_work(write=False) as session:
+        told = reachable(session, operators(session, policy))
+        unknown = [number for number in policy.operators if find_by_number(session, number) is None]
+    for number in unknown:
+        yield Line(ok=False, text=f"运行：名单里没有工号 {number}；看 [duty] operators 写对了没有")
+    if told:
+        yield Line(ok=True, text=f"运行：有消息该动没动时会告诉 {len(told)} 位老师")
+    else:
+        yield Line(ok=False, text="运行：有消息该动没动时没有人收得到通知；在 [duty] operators 里写上工号，请他们绑定")

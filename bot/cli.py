@@ -67,13 +67,21 @@ def web(config: Config = None) -> None:
 
 
 @app.command()
-def worker(config: Config = None) -> None:
-    """One worker process: delivers what is due."""
+def worker(
+    processes: Annotated[
+        int, typer.Option("-n", "--processes", min=1, max=64, help="How many; one that dies is started again.")
+    ] = 1,
+    config: Config = None,
+) -> None:
+    """Worker processes: they deliver what is due."""
     from bot.wiring import equip_delivery  # noqa: PLC0415
+    from bot.worker_tree import run_workers  # noqa: PLC0415
     from workers.worker import run_worker  # noqa: PLC0415
 
     settings = _part(config)
     equip_delivery(settings)
+    if processes > 1:
+        run_workers(processes)
     run_worker(settings.queue.url)
 
 
@@ -125,12 +133,30 @@ def check(config: Config = None) -> None:
         raise typer.Exit(2)
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to write it; never overwrites.")], config: Config = None
+) -> None:
+    """The whole database into one file, while the bot goes on; without keys."""
+    from bot.backup import write_backup  # noqa: PLC0415
+
+    write_backup(_settings(config), file)
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="What `backup` wrote.")], config: Config = None) -> None:
+    """A backup into an empty database; what was due before waits for `xinqiao pushes release`."""
+    from bot.restore import restore_backup  # noqa: PLC0415
+
+    restore_backup(_settings(config), file)
+
+
 @app.command("bind-code")
 def bind_code(number: Annotated[str, typer.Argument(help="学号或工号")], config: Config = None) -> None:
     """A one-time code for somebody whose telephone number is not on the roster."""
     from bot.app import open_data  # noqa: PLC0415
     from models import clock  # noqa: PLC0415
-    from models.binding import CODE_LASTS, make_code  # noqa: PLC0415
+    from models.bind_code import CODE_LASTS, make_code  # noqa: PLC0415
     from models.db import unit_of_work  # noqa: PLC0415
 
     settings = _settings(config)
@@ -169,9 +195,13 @@ def _ready(settings: "Settings") -> None:
 
 def main() -> None:
     """The console script."""
+    from bot.keys_cli import app as keys  # noqa: PLC0415
+    from bot.menu_cli import app as menu  # noqa: PLC0415
+    from bot.pushes_cli import app as pushes  # noqa: PLC0415
     from bot.roster_cli import app as roster  # noqa: PLC0415
 
-    app.add_typer(roster, name="roster")
+    for group in (keys, menu, pushes, roster):
+        app.add_typer(group)
     try:
         app()
     except DeadlineError:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from models.policy import CheckinPolicy, DutyPolicy, Phone, Policy, Term, WeeklyMoment
+from models.policy import CheckinPolicy, DutyPolicy, Phone, Policy, PushPolicy, Term, WeeklyMoment
 from models.post import ROLE_NAMES, Role
 
 if TYPE_CHECKING:
@@ -32,11 +32,16 @@ def make_policy(settings: "Settings") -> Policy:
         ),
         duty=DutyPolicy(
             contacts=settings.duty.contacts,
+            operators=settings.duty.operators,
             phones=tuple(Phone(phone.name, phone.number) for phone in settings.duty.phones),
             unanswered=timedelta(minutes=settings.urgent.unanswered_minutes),
         ),
+        push=PushPolicy(
+            quiet_from=settings.quiet_hours.starts, quiet_to=settings.quiet_hours.ends, zone=settings.school.timezone
+        ),
         talk_lasts=timedelta(hours=checkin.talk_hours),
         keys_kept=timedelta(days=settings.retention.message_key_days),
+        pushes_kept=timedelta(days=settings.retention.push_days),
         replies_kept=timedelta(hours=settings.retention.stored_reply_hours),
         public_url=settings.web.public_url,
     )

@@ -38,7 +38,7 @@ LONGEST_PAUSE = 5.0
 SETTLED = 30.0
 """Seconds after which a child that dies is started again at once."""
 
-FAREWELL = 5.0
+FAREWELL = 12.0
 """Seconds that children have to end; systemd and the sandbox wait longer than that."""
 
 REFUSED = 2
@@ -143,10 +143,15 @@ class Child:
 
 
 class Tree:
-    """The children, the first one first and stopped last: it is what the others talk to."""
+    """The children, and the seconds that they have to end.
 
-    def __init__(self, children: Sequence[Child]) -> None:
+    The first one is started first and stopped last: it is what the others talk to, unless they are all `alike`.
+    """
+
+    def __init__(self, children: Sequence[Child], *, farewell: float = FAREWELL, alike: bool = False) -> None:
         self._children = children
+        self._farewell = farewell
+        self._alike = alike
         self._stopping = False
 
     def watch(self) -> int:
@@ -182,9 +187,8 @@ class Tree:
         self._stopping = True
 
     def _end(self) -> None:
-        first, *others = self._children
-        until = time.monotonic() + FAREWELL
-        for group in (others, [first]):
+        until = time.monotonic() + self._farewell
+        for group in (self._children,) if self._alike else (self._children[1:], self._children[:1]):
             for child in group:
                 child.signal(signal.SIGTERM)
             for child in group:

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
-from bot.doors.inbound import Inbound, InboundKind, NoAnswer
+from bot.doors.inbound import TOLD, Inbound, InboundKind, NoAnswer
+from bot.events import note_press, note_told
 from handlers.dialogue.question import Heard
 from handlers.dialogue.router import Router
 from handlers.dialogue.safety import Safety
@@ -67,11 +68,11 @@ class Turn:
             except CommitUnknownError as error:
                 log.warning("a commit's outcome is unknown; the platform will ask again")
                 raise NoAnswer from error
-            except DeadlineError:
+            except DeadlineError as error:
                 log.warning("a turn ran out of time and was rolled back", extra={"channel": inbound.channel})
-                return self._not_kept(heard)
-            except _NotKeptError:
-                return self._not_kept(heard)
+                return self._not_kept(inbound, heard, error)
+            except _NotKeptError as error:
+                return self._not_kept(inbound, heard, error)
 
     def _once(self, inbound: Inbound, heard: Heard, until: float) -> str | None:
         """The transaction; once more after a database error, and once more for the apology after any other."""
@@ -135,11 +136,16 @@ class Turn:
             note_seen(session, contact_id, listening=False, window_until=None, window_left=0, now=now)
             record(session, Fact.UNFOLLOWED, met.actor.person_id, f"contact:{contact_id}", at=now)
             return None
+        if inbound.kind in TOLD:
+            note_told(session, met, inbound, now=now)
+            return None
         window_until, window_left = _window(met, inbound, now)
         note_seen(session, contact_id, listening=True, window_until=window_until, window_left=window_left, now=now)
         if inbound.kind is InboundKind.FOLLOW:
             record(session, Fact.FOLLOWED, met.actor.person_id, f"contact:{contact_id}", at=now)
             return self._router.welcome(met.actor)
+        if inbound.kind is InboundKind.PRESS:
+            return note_press(session, met, inbound, self._router.words, now=now)
         if failed:
             reply, talk = self._router.sorry(met, heard, now=now)
         else:
@@ -154,7 +160,10 @@ class Turn:
         keep(session, contact_id, talk, now=now)
         return reply
 
-    def _not_kept(self, heard: Heard) -> str:
+    def _not_kept(self, inbound: Inbound, heard: Heard, error: Exception) -> str:
+        """What to say when nothing was kept. Raises: NoAnswer where nobody waits for words: the platform tells it again."""
+        if inbound.kind is InboundKind.PRESS or inbound.kind in TOLD:
+            raise NoAnswer from error
         if heard.safety is not Safety.NO:
             return self._router.help_text()
         return self._router.words("dialogue.not_kept")

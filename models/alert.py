@@ -5,7 +5,7 @@ calls people: nobody yet, the centre's duty contact, or everybody on the duty li
 Claiming, widening and closing stand on the same row later.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -14,15 +14,13 @@ from sqlmodel import Field, Session, SQLModel, col, select
 from models.audit import Fact, record
 from models.db import UTCDateTime, enum_column
 from models.duty import centre_contacts, duty_contacts
-from models.outbox import PushKind, Urgency, plan
+from models.outbox import PushKind, plan
 from models.person import Person
 from models.policy import DutyPolicy
 from models.post import reachable
 from models.seal import seal_json, unseal_json
 from models.talk import Actor
 from models.unit import Unit
-
-PUSH_LASTS = timedelta(days=1)
 
 
 class Trigger(StrEnum):
@@ -115,9 +113,8 @@ def call(session: Session, alert_id: int, told: Told, *, policy: DutyPolicy, now
             f"alert:{it.id}",
             PushKind.ALERT,
             person.id or 0,
-            urgency=Urgency.URGENT,
             now=now,
-            lasts=PUSH_LASTS,
+            alert=it.id,
             unit=unit.name if unit else "",
         )
     it.told = max(it.told, told, key=_ORDER.index)
@@ -207,9 +204,8 @@ def tell_of_words(session: Session, alert_id: int, *, policy: DutyPolicy, now: d
             f"alert:{it.id}@{count}",
             PushKind.ALERT_FACTS,
             person.id or 0,
-            urgency=Urgency.URGENT,
             now=now,
-            lasts=PUSH_LASTS,
+            alert=it.id,
         )
 
 

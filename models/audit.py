@@ -31,10 +31,37 @@ class Fact(StrEnum):
     SUMMARY_READ = "summary_read"
     CONCERN_READ = "concern_read"
     OWN_DATA_SHOWN = "own_data_shown"
+    CONTACT_LOST = "contact_lost"
+    PUSHES_MUTED = "pushes_muted"
+    PUSH_CANCELLED = "push_cancelled"
+    PUSH_RETRIED = "push_retried"
+    PUSHES_RELEASED = "pushes_released"
+    CARD_PRESSED = "card_pressed"
+    REBIND_ASKED = "rebind_asked"
+    REBOUND = "rebound"
+    REBIND_REFUSED = "rebind_refused"
+    KEYS_ROTATED = "keys_rotated"
+    RESTORED = "restored"
+    SUBSCRIPTION_CHANGED = "subscription_changed"
+    AUTHORIZATION_REVOKED = "authorization_revoked"
 
 
 class Audit(SQLModel, table=True):
-    """One fact. `subject` is `table:id`; details hold ids and counts."""
+    """One fact. `subject` is `table:id`; details hold ids and counts.
+
+    The last four are the chain, filled in by the ticker within seconds: `seq` counts sealed rows, `digest` is that of the salted
+    details, `chain` that of this row with the one before it.
+    """
+
+    __table_args__ = (
+        sa.Index(
+            "audit_unsealed",
+            "id",
+            sqlite_where=sa.text("seq IS NULL"),
+            postgresql_where=sa.text("seq IS NULL"),
+        ),
+        sa.Index("audit_chain", "seq", unique=True),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = Field(sa_type=UTCDateTime, index=True)
@@ -42,6 +69,10 @@ class Audit(SQLModel, table=True):
     actor_id: int | None = Field(default=None, index=True)
     subject: str = Field(index=True)
     details: str = Field(default="{}")
+    seq: int | None = None
+    salt: bytes | None = None
+    digest: bytes | None = None
+    chain: bytes | None = None
 
 
 _INSERT = Fixed(

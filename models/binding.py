@@ -4,18 +4,19 @@ Five wrong tries close binding for an account for an hour, twenty a day for a nu
 """
 
 import hmac
-import secrets
 import unicodedata
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
 from sqlmodel import Field, Session, SQLModel, col, delete, select
 
 from models.audit import Fact, record
+from models.bind_code import is_code_of, use_up_codes
 from models.contact import Contact
 from models.db import UTCDateTime
-from models.errors import NotFoundError
 from models.person import Person, find_by_number
+from models.rebinding import RebindState, settle_wishes, wish_for
 from models.seal import digest
 from models.talk import Actor
 
@@ -23,8 +24,6 @@ TRIES_AN_ACCOUNT = 5
 ACCOUNT_CLOSED = timedelta(hours=1)
 TRIES_A_NUMBER = 20
 NUMBER_CLOSED = timedelta(days=1)
-CODE_LASTS = timedelta(days=3)
-_CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class BindFailure(SQLModel, table=True):
@@ -38,18 +37,6 @@ class BindFailure(SQLModel, table=True):
     at: datetime = Field(sa_type=UTCDateTime)
 
 
-class BindCode(SQLModel, table=True):
-    """A code that stands for the telephone's last four digits, once."""
-
-    __tablename__ = "bind_code"
-
-    id: int | None = Field(default=None, primary_key=True)
-    person_id: int = Field(foreign_key="person.id", index=True)
-    code_digest: str
-    expires_at: datetime = Field(sa_type=UTCDateTime)
-    used_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-
-
 class BindResult(StrEnum):
     """What came of a try; the value is the last part of its sentence's key."""
 
@@ -58,7 +45,18 @@ class BindResult(StrEnum):
     WRONG = "wrong"
     ACCOUNT_CLOSED = "account_closed"
     NUMBER_CLOSED = "number_closed"
-    OTHER_ACCOUNT = "other_account"
+    ASKED = "asked"  # the person has another account on this platform, which is asked now
+    PASSED_ON = "passed_on"  # the advisor or the centre is
+    REFUSED = "refused"  # one of them said no not long ago
+
+
+_OF_A_WISH = MappingProxyType(
+    {
+        RebindState.ASKED: BindResult.ASKED,
+        RebindState.PASSED_ON: BindResult.PASSED_ON,
+        RebindState.REFUSED: BindResult.REFUSED,
+    }
+)
 
 
 def account_closed(session: Session, contact_id: int, *, now: datetime) -> bool:
@@ -99,15 +97,7 @@ def _same_name(one: str, other: str) -> bool:
 def _proves(session: Session, person: Person, proof: str, *, now: datetime) -> bool:
     if person.phone and len(person.phone) >= 4 and hmac.compare_digest(person.phone[-4:].encode(), proof.encode()):  # noqa: PLR2004
         return True
-    code = session.exec(
-        select(BindCode).where(
-            BindCode.person_id == person.id,
-            BindCode.code_digest == digest(proof, "bind code"),
-            BindCode.expires_at > now,
-            col(BindCode.used_at).is_(None),
-        )
-    ).first()
-    return code is not None
+    return is_code_of(session, person.id or 0, proof, now=now)
 
 
 def forget_failures(session: Session, *, now: datetime) -> None:
@@ -121,21 +111,16 @@ def _attach(session: Session, actor: Actor, person: Person, *, now: datetime) ->
         return BindResult.ALREADY
     other = session.exec(select(Contact).where(Contact.person_id == person.id, Contact.channel == mine.channel)).first()
     if other is not None:
-        return BindResult.OTHER_ACCOUNT
+        return _OF_A_WISH[wish_for(session, mine, person, now=now)]
     mine.person_id = person.id
     mine.bound_at = now
     mine.listening = True
     session.add(mine)
     session.flush()
-    _use_up_codes(session, person, now=now)
+    use_up_codes(session, person.id or 0, now=now)
+    settle_wishes(session, mine.id or 0, person.id or 0, now=now)
     record(session, Fact.BOUND, person.id, f"contact:{mine.id}", at=now)
     return BindResult.BOUND
-
-
-def _use_up_codes(session: Session, person: Person, *, now: datetime) -> None:
-    for old in session.exec(select(BindCode).where(BindCode.person_id == person.id, col(BindCode.used_at).is_(None))):
-        old.used_at = now
-        session.add(old)
 
 
 def unbind(session: Session, actor: Actor, *, now: datetime) -> None:
@@ -145,15 +130,3 @@ def unbind(session: Session, actor: Actor, *, now: datetime) -> None:
     mine.bound_at = None
     session.add(mine)
     record(session, Fact.UNBOUND, actor.person_id, f"contact:{mine.id}", at=now)
-
-
-def make_code(session: Session, number: str, *, now: datetime) -> str:
-    """A new one-time code for a person, e.g. `7K3F9Q`; the ones before stop working. Raises: NotFoundError."""
-    person = find_by_number(session, number)
-    if person is None:
-        raise NotFoundError("errors.no_such_number")
-    _use_up_codes(session, person, now=now)
-    code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(6))
-    session.add(BindCode(person_id=person.id or 0, code_digest=digest(code, "bind code"), expires_at=now + CODE_LASTS))
-    record(session, Fact.BIND_CODE_MADE, None, f"person:{person.id}", at=now)
-    return code

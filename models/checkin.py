@@ -14,7 +14,6 @@ from sqlmodel import Field, Session, SQLModel
 from models.audit import Fact, record
 from models.concern import (
     ATTENTION_ORDER,
-    PUSH_LASTS,
     Attention,
     Concern,
     ConcernKind,
@@ -24,7 +23,7 @@ from models.concern import (
 )
 from models.db import Fixed, UTCDateTime, enum_column, utc
 from models.errors import NotFoundError, SomeoneWasFirstError, WrongStateError
-from models.outbox import PushKind, Urgency, plan
+from models.outbox import PushKind, plan
 from models.person import Kind, Person, members
 from models.policy import CheckinPolicy
 from models.post import Role, Staff, first_to_tell
@@ -221,7 +220,7 @@ def submit(
     concerns = _write_concerns(session, actor, (checkin_id, version), unit, answers, now=now)
     fact = Fact.CHECKIN_CORRECTED if corrects else Fact.CHECKIN_SENT
     record(session, fact, actor.person, f"checkin:{checkin_id}", at=now, version=version, concerns=len(concerns))
-    people = _tell(session, actor, f"checkin:{checkin_id}@{version}", unit, concerns, now=now)
+    people = _tell(session, actor, (checkin_id, version), unit, concerns, now=now)
     reached = any(person.reached for person in people)
     return {"told": [person.name for person in people], "reached": reached, "waiting": len(concerns)}
 
@@ -309,7 +308,7 @@ def _class_told(session: Session, actor: Actor, unit: Place) -> int:
 
 
 def _tell(
-    session: Session, actor: Actor, fact: str, unit: Place, concerns: list[Concern], *, now: datetime
+    session: Session, actor: Actor, checkin: tuple[int, int], unit: Place, concerns: list[Concern], *, now: datetime
 ) -> list[Staff]:
     """The class's own teachers hear of the check-in; those of another class, of the concern about their student."""
     class_id = _class_told(session, actor, unit)
@@ -317,11 +316,12 @@ def _tell(
     own = [concern for concern in concerns if concern.class_id == class_id]
     # A calm room is counted in the class's own check-in; only what waits to be seen is worth a teacher's attention.
     if unit.level is Level.CLASS or own:
-        urgency = Urgency.IMPORTANT if own else Urgency.ROUTINE
-        data: dict[str, Any] = {"unit": unit.name, "waiting": len(own)}
+        kind = PushKind.CHECKIN_WAITS if own else PushKind.CHECKIN_CAME
+        checkin_id, version = checkin
+        data: dict[str, Any] = {"checkin": checkin_id, "version": version, "unit": unit.name}
         for person in people:
-            kind = PushKind.CHECKIN_CAME
-            plan(session, fact, kind, person.id, urgency=urgency, now=now, lasts=PUSH_LASTS, **data)
+            fact = f"checkin:{checkin_id}@{version}"
+            plan(session, fact, kind, person.id, now=now, **(data | ({"waiting": len(own)} if own else {})))
     for concern in concerns:
         if concern.class_id != class_id:
             people += [person for person in tell_of_concern(session, concern, now=now) if person not in people]

@@ -4,7 +4,7 @@ Rules: domain 2.4, Z-30, Z-33, X-28, X-29. Who a concern is about and what was s
 level, when) stands beside them.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
@@ -13,14 +13,12 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from models.audit import Fact, record
 from models.db import UTCDateTime, enum_column
-from models.outbox import PushKind, Urgency, plan
+from models.outbox import PushKind, plan
 from models.person import Person
 from models.post import Staff, first_to_tell
 from models.seal import seal_json, unseal_json
 from models.talk import Actor
 from models.unit import Unit
-
-PUSH_LASTS = timedelta(days=3)
 
 
 class Attention(StrEnum):
@@ -61,6 +59,14 @@ class Concern(SQLModel, table=True):
 def class_of(session: Session, actor: Actor, answers: dict[str, Any]) -> int | None:
     """Whose teachers hear of it: those of the student named, else the writer's; None when neither has a class."""
     return class_named(session, answers) or actor.class_id or next((post.unit_id for post in actor.posts), None)
+
+
+def class_to_tell(session: Session, actor: Actor, answers: dict[str, Any]) -> int:
+    """The same; for a writer without a class who named nobody the whole school, so the centre."""
+    class_id = class_of(session, actor, answers)
+    if class_id is None:
+        return session.exec(select(Unit).where(col(Unit.parent_id).is_(None))).one().id or 0
+    return class_id
 
 
 def class_named(session: Session, answers: dict[str, Any]) -> int | None:
@@ -110,9 +116,7 @@ def send_concern(session: Session, actor: Actor, answers: dict[str, Any], *, now
 
     Shape: `told` lists the staff who get a push, by name; `reached` whether it can arrive.
     """
-    class_id = class_of(session, actor, answers)
-    if class_id is None:  # a writer without a class and nobody named: the whole school's teachers, so the centre
-        class_id = session.exec(select(Unit).where(col(Unit.parent_id).is_(None))).one().id or 0
+    class_id = class_to_tell(session, actor, answers)
     it = write_concern(session, actor, ConcernKind.PERSON, answers, class_id=class_id, now=now)
     people = tell_of_concern(session, it, now=now)
     return {"told": [person.name for person in people], "reached": any(person.reached for person in people)}
@@ -128,9 +132,8 @@ def tell_of_concern(session: Session, it: Concern, *, now: datetime) -> list[Sta
             f"concern:{it.id}",
             PushKind.CONCERN_CAME,
             person.id,
-            urgency=Urgency.IMPORTANT,
             now=now,
-            lasts=PUSH_LASTS,
+            concern=it.id,
             unit=unit.name,
         )
     return people

@@ -1,11 +1,11 @@
 """Contacts: one account on one platform, and the person it is bound to."""
 
-from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlmodel import Field, Session, SQLModel, col, select
 
+from models.audit import Fact, record
 from models.channel import Channel
 from models.db import Fixed, UTCDateTime, enum_column
 
@@ -40,6 +40,7 @@ class Contact(SQLModel, table=True):
     window_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
     window_left: int = Field(default=0)
     seen_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    cards: bool = Field(default=False)  # a card's button was pressed here; WeChat's plug-in hides cards
 
     @property
     def send_to(self) -> str:
@@ -51,19 +52,6 @@ def contacts_of(session: Session, person_id: int) -> list[Contact]:
     """The bound contacts of a person, WeCom first: it has no window and no allowance."""
     found = session.exec(select(Contact).where(Contact.person_id == person_id).order_by(col(Contact.id))).all()
     return sorted(found, key=lambda contact: contact.channel is not Channel.WECOM)
-
-
-def listening(session: Session, person_ids: Collection[int]) -> dict[int, list[Contact]]:
-    """The contacts through which each of these people can be reached now, WeCom first; nobody without one is in it."""
-    found = session.exec(
-        select(Contact)
-        .where(col(Contact.person_id).in_(person_ids), col(Contact.listening).is_(True))
-        .order_by(col(Contact.id))
-    ).all()
-    reached: dict[int, list[Contact]] = {}
-    for contact in sorted(found, key=lambda contact: contact.channel is not Channel.WECOM):
-        reached.setdefault(contact.person_id or 0, []).append(contact)
-    return reached
 
 
 _table = Contact.__table__  # type: ignore[attr-defined]
@@ -92,6 +80,37 @@ def use_window(session: Session, contact_id: int, *, now: datetime) -> bool:
     return _USE.run(session, id_=contact_id, now=now).rowcount == 1
 
 
-def close_window(session: Session, it: Contact) -> None:
+def close_window(session: Session, contact_id: int, until: datetime | None) -> None:
     """The platform says that this window is closed; one that the person has opened since stays open."""
-    _CLOSE.run(session, id_=it.id, until_=it.window_until)
+    _CLOSE.run(session, id_=contact_id, until_=until)
+
+
+_LOSE = Fixed(
+    lambda: (
+        sa.update(_table)
+        .values(listening=sa.bindparam("no"), window_left=sa.literal_column("0"), window_until=sa.null())
+        .where(_table.c.id == sa.bindparam("id_"), _table.c.listening == sa.bindparam("yes"))
+        .where(sa.func.coalesce(_table.c.seen_at, sa.bindparam("asked_")) <= sa.bindparam("asked_"))
+    )
+)
+
+
+def lose(session: Session, contact_id: int, code: str, *, asked_at: datetime, now: datetime) -> None:
+    """The platform says that nothing arrives at this account any more; whoever has written since is not lost."""
+    if _LOSE.run(session, id_=contact_id, no=False, yes=True, asked_=asked_at).rowcount:
+        record(session, Fact.CONTACT_LOST, None, f"contact:{contact_id}", at=now, code=code)
+
+
+_STOP = Fixed(
+    lambda: (
+        sa.update(_table)
+        .values(listening=sa.bindparam("no"), window_left=sa.literal_column("0"), window_until=sa.null())
+        .where(_table.c.id == sa.bindparam("id_"))
+    )
+)
+
+
+def revoke(session: Session, contact_id: int, person_id: int | None, what: str, *, now: datetime) -> None:
+    """Somebody took back at the platform what they had allowed us: nothing is sent there until they write again."""
+    _STOP.run(session, id_=contact_id, no=False)
+    record(session, Fact.AUTHORIZATION_REVOKED, person_id, f"contact:{contact_id}", at=now, what=what)

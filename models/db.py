@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -21,6 +21,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.ext.compiler import compiles
 from sqlmodel import Session, SQLModel
 from typing_extensions import override
 
@@ -320,6 +321,36 @@ def savepoint(session: Session) -> Iterator[None]:
     cursor.execute("RELEASE SAVEPOINT step")
 
 
+class Among(sa.sql.expression.ColumnElement[bool]):
+    """`Among(table.c.id, "ids")`: the column is one of the whole numbers of a JSON array, bound as `ids=json_ids([…])`."""
+
+    inherit_cache = False
+    # A Boolean would be compared with 1, and SQLite would then walk the table.
+    type = sa.types.NullType()  # type: ignore[assignment]
+
+    def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
+        self.column = column
+        self.numbers: sa.BindParameter[str] = sa.bindparam(name, type_=sa.String)
+
+
+@compiles(Among, "sqlite")
+def _among_sqlite(it: Among, compiler: Any, **_: Any) -> str:
+    return f"{compiler.process(it.column)} IN (SELECT value FROM json_each({compiler.process(it.numbers)}))"  # noqa: S608 — bound
+
+
+@compiles(Among, "postgresql")
+def _among_postgresql(it: Among, compiler: Any, **_: Any) -> str:
+    numbers = f"CAST({compiler.process(it.numbers)} AS json)"
+    # An array, not a subquery: the planner then takes the column's index.
+    array = f"ARRAY(SELECT CAST(value AS bigint) FROM json_array_elements_text({numbers}))"  # noqa: S608 — bound
+    return f"{compiler.process(it.column)} = ANY({array})"
+
+
+def json_ids(ids: Iterable[int]) -> str:
+    """Ids as `Among` takes them."""
+    return f"[{','.join(map(str, ids))}]"
+
+
 _DIALECTS: Mapping[bool, Callable[[], Dialect]] = {
     True: lambda: sqlite.dialect(paramstyle="named"),
     False: lambda: postgresql.dialect(paramstyle="pyformat"),  # type: ignore[no-untyped-call]
@@ -354,6 +385,13 @@ class Fixed:
         cursor = raw.cursor()
         cursor.execute(sql, {**constants, **values} if constants else values)
         return cursor  # type: ignore[no-any-return]
+
+    def many(self, session: Session, rows: Sequence[Mapping[str, object]]) -> None:
+        """Execute once for each of the rows; nothing happens without one."""
+        if rows:
+            raw = driver(session)
+            sql, constants = self._compiled(is_sqlite=isinstance(raw, sqlite3.Connection))
+            raw.cursor().executemany(sql, [{**constants, **row} for row in rows] if constants else rows)
 
     def one(self, session: Session, **values: object) -> Sequence[Any] | None:
         """The first row, or None."""

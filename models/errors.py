@@ -65,11 +65,12 @@ class ChannelError(CentreError):
 
 
 class ChannelBusyError(ChannelError):
-    """Try again after `retry_after`."""
+    """Try again after `retry_after`; `asked` when a request went out, and this was not merely waited out."""
 
-    def __init__(self, code: int | None = None, *, retry_after: timedelta) -> None:
+    def __init__(self, code: int | None = None, *, retry_after: timedelta, asked: bool = False) -> None:
         super().__init__(code)
         self.retry_after = retry_after
+        self.asked = asked
 
 
 class ChannelRefusedError(ChannelError):

@@ -1,14 +1,14 @@
 """Fail points: places where a test kills the process, to prove that nothing is lost or doubled there.
 
-`XINQIAO_FAILPOINT=turn.stored` kills at the first visit of that place, `turn.stored:3` at the third;
-unset, a visit costs nothing.
+`XINQIAO_FAILPOINT=turn.stored` kills at the first visit of that place, `turn.stored:3` at the third, `turn.stored:3:SIGSTOP`
+stops it there instead, until somebody sends SIGCONT; unset, a visit costs nothing.
 """
 
 import os
 import signal
 from collections import Counter
 
-_WANTED, _, _AT = os.environ.get("XINQIAO_FAILPOINT", "").partition(":")
+_WANTED, _AT, _SIGNAL, *_ = (*os.environ.get("XINQIAO_FAILPOINT", "").split(":"), "", "")
 _visits: Counter[str] = Counter()
 
 
@@ -18,4 +18,4 @@ def hit(name: str) -> None:
         return
     _visits[name] += 1
     if _visits[name] == int(_AT or 1):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.Signals[_SIGNAL or "SIGKILL"])

@@ -12,6 +12,7 @@ from sqlmodel import Field, Session, SQLModel, col, delete, select
 from models.audit import Fact, record
 from models.db import Fixed, UTCDateTime
 from models.errors import NotFoundError
+from models.outbox import note_opened
 from models.seal import digest
 from models.talk import Actor
 
@@ -48,11 +49,13 @@ def find_link(session: Session, token: str, *, now: datetime) -> Link:
 
 
 def spend_link(session: Session, token: str, *, now: datetime) -> Link:
-    """Open a link, once. Raises: NotFoundError."""
+    """Open a link, once; what was pushed to its person has been seen then. Raises: NotFoundError."""
     row = _SPEND.one(session, digest_=digest(token, "link"), now=now)
     if row is None:
         raise NotFoundError("page.link_over")
-    return session.get_one(Link, row[0])
+    it = session.get_one(Link, row[0])
+    note_opened(session, it.person_id, now=now)
+    return it
 
 
 _table = Link.__table__  # type: ignore[attr-defined]

@@ -49,11 +49,21 @@ class Phone:
 
 @dataclass(frozen=True)
 class DutyPolicy:
-    """Who is called. `contacts` are staff numbers, in order."""
+    """Who is called, and who runs the system. `contacts` and `operators` are staff numbers, in order."""
 
     contacts: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
     phones: tuple[Phone, ...] = ()
     unanswered: timedelta = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class PushPolicy:
+    """When nobody is disturbed by what is not pressing; the same time twice: never quiet."""
+
+    quiet_from: time = time(22, 30)
+    quiet_to: time = time(7)
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,9 @@ class Policy:
     role_names: Mapping[Role, str] = field(default_factory=dict)
     checkin: CheckinPolicy = CheckinPolicy()
     duty: DutyPolicy = DutyPolicy()
+    push: PushPolicy = PushPolicy()
     talk_lasts: timedelta = timedelta(hours=24)
     keys_kept: timedelta = timedelta(days=30)
+    pushes_kept: timedelta = timedelta(days=180)
     replies_kept: timedelta = timedelta(hours=24)
     public_url: str = ""

@@ -152,13 +152,19 @@ def _of_the_line() -> sa.Select[Any]:
         sa.select(_person.c.id, _person.c.name, _post.c.role, listens)
         .select_from(_post.join(_person, _person.c.id == _post.c.person_id))
         .where(_post.c.unit_id.in_([sa.bindparam("unit_id"), parent, top]))
-        .where(_post.c.role.in_([sa.literal_column(f"'{role.value}'") for tier in _TIERS for role in tier]))
+        .where(_post.c.role.in_([sa.literal_column(f"'{role.value}'") for tier in OF_A_CLASS for role in tier]))
         .where(_post.c.ended_at.is_(None), _person.c.ended_at.is_(None))
         .order_by(_person.c.number)
     )
 
 
-_TIERS = (ADVISORS, (Role.STATION_HEAD,), CENTRE_LEADS)
+OF_A_CLASS = (ADVISORS, (Role.STATION_HEAD,), CENTRE_LEADS)
+"""Who hears of a class, nearest first."""
+
+OF_A_COLLEGE = ((Role.STATION_HEAD,), (Role.COLLEGE_LEAD, Role.AFFAIRS_DIRECTOR), CENTRE_LEADS)
+"""Who hears of a college and appoints in it, nearest first (Z-24, J-05, J-17; K-04; X-09)."""
+
+Tiers = Sequence[Sequence[Role]]
 _LINE = Fixed(_of_the_line)
 
 
@@ -168,8 +174,38 @@ def first_to_tell(session: Session, class_id: int, *, but: int | None = None) ->
     Shape: [] only when the school has nobody at all. When nobody is reachable, the first tier that has people, so that the
     push stands there and can be seen not to arrive. `but` is who tells it: nobody is told their own words.
     """
-    rows = [row for row in _LINE.all(session, unit_id=class_id) if row[0] != but]
-    tiers = [[row for row in rows if row[2] in {role.value for role in tier}] for tier in _TIERS]
-    ready = next((found for tier in tiers if (found := [row for row in tier if row[3]])), None)
-    people = ready or next((tier for tier in tiers if tier), [])
+    return _nearest([row for row in _LINE.all(session, unit_id=class_id) if row[0] != but], OF_A_CLASS)
+
+
+def first_to_tell_of(session: Session, unit_ids: Collection[int], tiers: Tiers) -> dict[int, list[Staff]]:
+    """The same for many units in two queries: who hears of each, by the tiers given.
+
+    Shape: every unit has its list, [] when the school has nobody at all.
+    """
+    parents = dict(session.exec(select(col(Unit.id), Unit.parent_id)).all())
+    listens = sa.exists().where(_contact.c.person_id == _person.c.id, _contact.c.listening.is_(sa.true()))
+    posts: dict[int, list[Sequence[Any]]] = {}
+    for unit_id, *row in session.execute(
+        sa.select(_post.c.unit_id, _person.c.id, _person.c.name, _post.c.role, listens)
+        .select_from(_post.join(_person, _person.c.id == _post.c.person_id))
+        .where(_post.c.role.in_([role for tier in tiers for role in tier]))
+        .where(_post.c.ended_at.is_(None), _person.c.ended_at.is_(None))
+        .order_by(_person.c.number)
+    ):
+        posts.setdefault(unit_id, []).append(row)
+    found = {}
+    for unit_id in unit_ids:
+        line, at = [], unit_id or None
+        while at is not None:
+            line += posts.get(at, [])
+            at = parents[at]
+        found[unit_id] = _nearest(line, tiers)
+    return found
+
+
+def _nearest(rows: Sequence[Sequence[Any]], tiers: Tiers) -> list[Staff]:
+    """Of id, name, role, reached: the first tier in which somebody can be reached, else the first that has people."""
+    by_tier = [[row for row in rows if row[2] in tier] for tier in tiers]
+    ready = next((found for tier in by_tier if (found := [row for row in tier if row[3]])), None)
+    people = ready or next((tier for tier in by_tier if tier), [])
     return list({row[0]: Staff(row[0], row[1], bool(row[3])) for row in people}.values())

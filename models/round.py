@@ -12,14 +12,16 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlmodel import Field, Session, SQLModel, select
+from sqlmodel import Field, Session, SQLModel, col, select
 
 from models.audit import Fact, record
 from models.db import Fixed, UTCDateTime, enum_column, utc
-from models.policy import CheckinPolicy, WeeklyMoment
+from models.policy import CheckinPolicy, Term, WeeklyMoment
 
 log = logging.getLogger(__name__)
 WEEK = timedelta(weeks=1)
+QUIET_WEEKS = 26
+"""No holiday is longer."""
 
 
 class RoundKind(StrEnum):
@@ -40,6 +42,8 @@ class Round(SQLModel, table=True):
     opens_at: datetime = Field(sa_type=UTCDateTime)
     due_at: datetime = Field(sa_type=UTCDateTime)
     announced: bool = False  # the ticker planned its opening pushes
+    missing_told: bool = False  # … and, after due, those to the teachers of classes that had not sent
+    list_told: bool = False  # … and, on closing, the lists to the station heads
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,20 @@ def term_week(policy: CheckinPolicy, day: date) -> int | None:
     """Which week of term a day is in, 1 first; None outside term; 0 when the school has set no terms."""
     if not policy.terms:
         return 0
-    for term in policy.terms:
-        if term.first_day <= day <= term.last_day:
-            monday = term.first_day - timedelta(days=term.first_day.weekday())
-            return (day - monday).days // 7 + 1
-    return None
+    term = _term_of(policy, day)
+    if term is None:
+        return None
+    monday = term.first_day - timedelta(days=term.first_day.weekday())
+    return (day - monday).days // 7 + 1
+
+
+def _term_of(policy: CheckinPolicy, day: date) -> Term | None:
+    return next((term for term in policy.terms if term.first_day <= day <= term.last_day), None)
+
+
+def is_day_off(policy: CheckinPolicy, day: date) -> bool:
+    """Whether a day is outside term or a public holiday: then nobody is told how check-ins stand."""
+    return term_week(policy, day) is None or is_holiday(day)
 
 
 def _moments(policy: CheckinPolicy, kind: RoundKind) -> tuple[WeeklyMoment, WeeklyMoment]:
@@ -121,7 +134,7 @@ def latest_slot(policy: CheckinPolicy, kind: RoundKind, now: datetime) -> Slot:
 def next_slot(policy: CheckinPolicy, kind: RoundKind, now: datetime) -> Slot:
     """The next slot that is not quiet and opens after `now`; looks half a year ahead."""
     day = latest_slot(policy, kind, now).opens_on
-    for _ in range(26):
+    for _ in range(QUIET_WEEKS):
         day += WEEK
         slot = slot_on(policy, kind, day)
         if not slot.quiet:
@@ -139,6 +152,8 @@ _OPEN = Fixed(
             opens_at=sa.bindparam("opens_at"),
             due_at=sa.bindparam("due_at"),
             announced=sa.bindparam("announced"),
+            missing_told=sa.false(),
+            list_told=sa.false(),
         )
         .on_conflict_do_nothing(index_elements=[_table.c.kind, _table.c.opens_on])
         .returning(_table.c.id)
@@ -262,12 +277,38 @@ def round_to_remind(session: Session, policy: CheckinPolicy, kind: RoundKind, *,
     return found if found is not None and found.announced else None
 
 
+def round_to_chase(session: Session, policy: CheckinPolicy, *, now: datetime) -> Round | None:
+    """The announced class round that is past due and still open, whose teachers were not told yet which classes are missing."""
+    slot = latest_slot(policy, RoundKind.CLASS, now)
+    if slot.quiet or now < slot.due_at or is_day_off(policy, now.astimezone(policy.zone).date()):
+        return None
+    query = select(Round).where(Round.kind == RoundKind.CLASS, Round.opens_on == slot.opens_on)
+    found = session.exec(query.where(col(Round.announced).is_(True), col(Round.missing_told).is_(False))).first()
+    return found if found is not None and found.due_at <= now else None
+
+
+def round_before(session: Session, policy: CheckinPolicy, *, now: datetime) -> Round | None:
+    """The announced class round that closed as the one of this week opened; None in a quiet week, and as a term begins.
+
+    Rounds that somebody's word opened in quiet weeks are passed over: they owe nobody a list.
+    """
+    slot = latest_slot(policy, RoundKind.CLASS, now)
+    term = _term_of(policy, slot.opens_on)
+    earlier = (slot_on(policy, RoundKind.CLASS, slot.opens_on - weeks * WEEK) for weeks in range(1, QUIET_WEEKS + 1))
+    last = next((it for it in earlier if not it.quiet), None)
+    if slot.quiet or last is None or _term_of(policy, last.opens_on) != term:
+        return None
+    query = select(Round).where(Round.kind == RoundKind.CLASS, Round.opens_on == last.opens_on)
+    return session.exec(query.where(col(Round.announced).is_(True))).first()
+
+
 def coming_moments(policy: CheckinPolicy, *, now: datetime) -> list[datetime]:
-    """When something of the rounds happens by itself after `now`: the next openings, and the reminders before due."""
+    """When something of the rounds happens by itself after `now`: openings, reminders before due, what is missing at due."""
     coming = []
     for kind in RoundKind:
         following = next_slot(policy, kind, now)
         coming += [following.opens_at] if not following.quiet else []
         for slot in (latest_slot(policy, kind, now), following):
             coming += [slot.due_at - policy.remind_before] if not slot.quiet else []
+            coming += [slot.due_at] if not slot.quiet and kind is RoundKind.CLASS else []
     return sorted(moment.astimezone(UTC) for moment in coming if moment > now)

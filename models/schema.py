@@ -16,6 +16,7 @@ from sqlmodel import SQLModel
 from models import (
     alert,
     audit,
+    bind_code,
     binding,
     check_value,
     checkin,
@@ -26,7 +27,10 @@ from models import (
     outbox,
     person,
     post,
+    pulse,
+    rebinding,
     round,  # noqa: A004 — the noun's own name
+    subscription,
     talk,
     unit,
 )
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 TABLES = (
     alert,
     audit,
+    bind_code,
     binding,
     check_value,
     checkin,
@@ -50,8 +55,11 @@ TABLES = (
     outbox,
     person,
     post,
+    pulse,
+    rebinding,
     roster,
     round,
+    subscription,
     talk,
     unit,
 )
@@ -97,12 +105,25 @@ def require_current(database: Database) -> None:
         raise SettingsError(msg)
 
 
-def upgrade(database: Database) -> None:
-    """Bring a database to this release's schema, in one transaction; nothing happens when it is there."""
+def versions() -> list[str]:
+    """Every version that this release knows, oldest first."""
+    return sorted(path.name.partition("_")[0] for path in (FOLDER / "versions").glob("[0-9]*.py"))
+
+
+def version_of(database: Database) -> str | None:
+    """The version of a database that has one."""
+    if state(database) is SchemaState.EMPTY:
+        return None
+    with database.engine.connect() as connection:
+        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def upgrade(database: Database, version: str = "head") -> None:
+    """Bring a database up to this release's schema or an older one, in one transaction; nothing happens when it is there."""
     from alembic import command  # noqa: PLC0415 — heavy, and only migrations need it
 
     with _configured(database) as config:
-        command.upgrade(config, "head")
+        command.upgrade(config, version)
 
 
 def downgrade_all(database: Database) -> None:

@@ -39,6 +39,16 @@ class Keyring:
         # open links, bind codes and the counts of wrong tries, none of which outlives three days.
         self.digest_key = hashlib.sha256(b"xinqiao digest" + raw[-1]).digest()
 
+    @property
+    def newest_id(self) -> bytes:
+        """What values begin with that the newest key sealed."""
+        return self._newest_id
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """What operators may see of the keys, newest first."""
+        return [key_id.hex() for key_id in self._open]
+
     def seal(self, plain: bytes, place: str) -> bytes:
         """Encrypt; `place` is `table.column:row`."""
         nonce = os.urandom(_NONCE)
@@ -54,6 +64,11 @@ class Keyring:
             return key.decrypt(sealed[_KEY_ID : _KEY_ID + _NONCE], sealed[_KEY_ID + _NONCE :], place.encode())
         except InvalidTag as error:
             raise SealBrokenError from error
+
+
+def fingerprint(sealed: bytes) -> str:
+    """Which key a value was sealed with, as operators see it: nothing of the key can be told from it."""
+    return bytes(sealed[:_KEY_ID]).hex()
 
 
 _keyring: Keyring | None = None

@@ -38,6 +38,8 @@ class TalkLog(SQLModel, table=True):
     touched_at: datetime = Field(sa_type=UTCDateTime)
     failures: int = 0
     dropped: str | None = None  # the conversation that the ticker put away, until its person was told
+    unsent_for: int | None = None  # the class whose teachers a concern that was typed but not sent would have told
+    reminded: bool = Field(default=False)  # its person was reminded of that once
 
 
 @dataclass
@@ -76,6 +78,7 @@ class OpenTalk:
     touched_at: datetime | None
     failures: int
     dropped: str | None
+    unsent_for: int | None = None
 
 
 @dataclass
@@ -107,6 +110,7 @@ _MEET = Fixed(
             _talk.c.touched_at,
             _talk.c.failures,
             _talk.c.dropped,
+            _talk.c.unsent_for,
         )
         .select_from(
             _contact.outerjoin(
@@ -139,6 +143,7 @@ _NEW = Fixed(
             spelled=sa.bindparam("spelled"),
             listening=sa.bindparam("listening"),
             window_left=sa.bindparam("window_left"),
+            cards=sa.false(),
         )
         .on_conflict_do_nothing()
     )
@@ -164,6 +169,8 @@ _KEEP = Fixed(
             touched_at=sa.bindparam("at"),
             failures=sa.bindparam("failures"),
             dropped=sa.bindparam("dropped"),
+            unsent_for=sa.bindparam("unsent_for"),
+            reminded=sa.false(),
         )
         .on_conflict_do_update(
             index_elements=[_talk.c.contact_id],
@@ -172,6 +179,9 @@ _KEEP = Fixed(
                 "touched_at": sa.text("excluded.touched_at"),
                 "failures": sa.text("excluded.failures"),
                 "dropped": sa.text("excluded.dropped"),
+                "unsent_for": sa.text("excluded.unsent_for"),
+                # Once for what was typed, however often its person comes back to it.
+                "reminded": _talk.c.reminded & sa.literal_column("excluded.unsent_for").is_not(None),
             },
         )
     )
@@ -214,6 +224,7 @@ def meet(session: Session, channel: Channel, address: str, spelled: str | None =
             touched_at=None if row[11] is None else utc(row[11]),
             failures=row[12] or 0,
             dropped=row[13],
+            unsent_for=row[14],
         ),
     )
 
@@ -250,12 +261,24 @@ def keep(session: Session, contact_id: int, talk: OpenTalk, *, now: datetime) ->
         at=now,
         failures=talk.failures,
         dropped=talk.dropped,
+        unsent_for=talk.unsent_for,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PutAway:
+    """A conversation that nobody touched any more; `unsent_for` is the class whose teachers were to hear of what it held."""
+
+    contact_id: int
+    person_id: int | None
+    touched_at: datetime
+    unsent_for: int | None
 
 
 _STALE = Fixed(
     lambda: (
-        sa.select(_talk.c.contact_id, _talk.c.log, _talk.c.touched_at)
+        sa.select(_talk.c.contact_id, _contact.c.person_id, _talk.c.log, _talk.c.touched_at, _talk.c.unsent_for)
+        .select_from(_talk.join(_contact, _contact.c.id == _talk.c.contact_id))
         .where(_talk.c.log.is_not(None), _talk.c.touched_at < sa.bindparam("before"))
         .order_by(_talk.c.touched_at)
         .limit(sa.bindparam("most", type_=sa.Integer))
@@ -264,22 +287,29 @@ _STALE = Fixed(
 _PUT_AWAY = Fixed(
     lambda: (
         sa.update(_talk)
-        .values(log=sa.null(), failures=sa.literal_column("0"), dropped=sa.bindparam("dropped_"))
+        .values(
+            log=sa.null(),
+            failures=sa.literal_column("0"),
+            dropped=sa.bindparam("dropped_"),
+            reminded=sa.false(),
+        )
         .where(_talk.c.contact_id == sa.bindparam("id_"), _talk.c.touched_at == sa.bindparam("touched_"))
     )
 )
 
 
-def put_away(session: Session, *, before: datetime, most: int = 200) -> int:
+def put_away(session: Session, *, before: datetime, most: int = 200) -> list[PutAway]:
     """Drop conversations that nobody touched since `before`, leaving the name of each for one line to its person.
 
-    Shape: how many were dropped; less than `most` means that no more are waiting. A talk that moved meanwhile stays.
+    Shape: those that were dropped, oldest first; less than `most` means that no more are waiting. One that moved meanwhile stays.
     """
-    found = _STALE.all(session, before=before, most=most)
-    for contact_id, sealed, touched_at in found:
+    dropped = []
+    for contact_id, person_id, sealed, touched_at, unsent_for in _STALE.all(session, before=before, most=most):
         name = _name_in(_unsealed(sealed, contact_id))
-        _PUT_AWAY.run(session, id_=contact_id, touched_=utc(touched_at), dropped_=name)
-    return len(found)
+        gone = _PUT_AWAY.run(session, id_=contact_id, touched_=utc(touched_at), dropped_=name)
+        if gone.rowcount == 1:
+            dropped.append(PutAway(contact_id, person_id, utc(touched_at), unsent_for))
+    return dropped
 
 
 def _name_in(log: bytes | None) -> str | None:

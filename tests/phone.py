@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from bot.sandbox.callbacks import CallbackDoor, SignedRequest, event, message, read_reply, sign, text_message
+from bot.sandbox.callbacks import (
+    CallbackDoor,
+    CardUpdate,
+    SignedRequest,
+    event,
+    message,
+    read_answer,
+    read_reply,
+    sign,
+    text_message,
+)
 
 
 @dataclass
@@ -35,6 +45,21 @@ class Phone:
     def event(self, name: str, **fields: str) -> str:
         """Follow, leave or tap a menu."""
         return self._send(event(self.door, self.address, name, fields, created=self.next_id()))
+
+    def presses(self, task: str, key: str) -> str:
+        """Press a card's button; returns what its buttons say from then on, "" when they stay."""
+        fields = {"EventKey": key, "TaskId": task, "CardType": "button_interaction", "ResponseCode": "a-code"}
+        xml = event(self.door, self.address, "template_card_event", fields, created=self.next_id())
+        self.last = sign(self.door, xml)
+        return self.presses_again()
+
+    def presses_again(self) -> str:
+        """The platform tells the last press again, byte for byte."""
+        if self.last is None:
+            msg = "nothing was pressed yet"
+            raise RuntimeError(msg)
+        answer = read_answer(self.door, self._post(self.last).data)
+        return answer.caption if isinstance(answer, CardUpdate) else ""
 
     def repeats(self) -> str:
         """The platform sends the last thing again, byte for byte."""

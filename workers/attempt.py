@@ -1,27 +1,42 @@
-"""One attempt at one push: which ways there are, each tried under the lease, and what that came to.
+"""One attempt at one message: which ways there are, each tried under the lease, and what that came to.
 
 Nothing here holds a transaction while it waits for a platform. What the row must know if this process dies is written before
-the request goes out: where a platform cannot tell a repeat, the mark says that an answer may have been lost.
+the request goes out: where a platform cannot tell a repeat, an attempt says that it was asked.
 """
 
 import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
+
+from sqlmodel import Session
 
 from models import clock
-from models.channel import Channel
-from models.contact import Contact, close_window, use_window
-from models.db import unit_of_work
+from models.contact import close_window, lose, use_window
 from models.errors import CentreError, ChannelBusyError, ChannelRefusedError, ChannelUnsureError
 from models.failpoint import hit
-from models.outbox import ATTEMPTS, RETRY_STEPS, Letter, Outcome, PushState, Urgency, mark, renew, still_holds
-from workers.kinds import KINDS
+from models.outbox import (
+    KINDS,
+    AttemptOutcome,
+    Button,
+    Letter,
+    Outcome,
+    PushKind,
+    PushState,
+    Reason,
+    Route,
+    Try,
+    Urgency,
+    begin,
+    renew,
+)
+from models.policy import PushPolicy
+from workers.clerk import Clerk
 from workers.senders.codes import WINDOW_CLOSED
-from workers.senders.parcel import Parcel, Sender, Way
+from workers.senders.parcel import Parcel, Sender, Target, Way
 
 log = logging.getLogger(__name__)
 
@@ -31,23 +46,13 @@ REQUEST = timedelta(seconds=5)
 PATIENCE = timedelta(seconds=10)
 """A platform that asks for more than this is not waited for when there is another way."""
 
-ASKED = "asked"
-ASKED_AGAIN = "asked again"
-"""Marks in a row's `outcome`: a request has gone out whose repeat the platform would not notice."""
+ATTEMPTS = 6
+RETRY_STEPS = tuple(timedelta(seconds=s) for s in (2, 5, 15, 60, 300))
+SHUT = 0
+"""Instead of an attempt's id: the window has closed meanwhile."""
 
-NO_ANSWER = "no answer"
-
-
-class Reason(StrEnum):
-    """Why a push ended without being accepted."""
-
-    EXPIRED = "expired"
-    LEFT = "left"
-    OVERTAKEN = "overtaken"
-    UNREACHABLE = "unreachable"
-    REFUSED = "refused"
-    GAVE_UP = "gave up"
-    ANSWER_LOST = "answer lost"
+MOST_LINES = 8
+"""Of a digest; the rest is told by number and shown by 「查看」."""
 
 
 class ClaimLostError(CentreError):
@@ -56,168 +61,328 @@ class ClaimLostError(CentreError):
 
 @dataclass(frozen=True)
 class Equipment:
-    """What delivery is given by the wiring: the channels, and the function that turns a sentence's key into words."""
+    """What delivery is given by the wiring: the channels, the function that turns a sentence's key into words, the policy."""
 
-    senders: Mapping[Channel, Sender]
+    senders: Mapping[Route, Sender]
     words: Callable[..., str]
+    policy: PushPolicy = field(default_factory=PushPolicy)
 
 
-def attempt(letter: Letter, contacts: Sequence[Contact], equipment: Equipment) -> Outcome | None:
-    """Try every way until one is accepted; None when the claim was lost. Never raises."""
-    it = _Attempt(letter, contacts, equipment)
+@dataclass
+class Message:
+    """A claimed letter with the targets it can go to. `held_until` is when this worker's claim ends, as far as it knows."""
+
+    letter: Letter
+    targets: Sequence[Target]
+    held_until: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The claim that came with the letter."""
+        self.held_until = self.letter.lease_until
+
+
+def attempt(it: Message, equipment: Equipment, clerk: Clerk, legs: Executor) -> Outcome | None:
+    """Try every way until one is accepted, an urgent message over all channels at once; None when the claim was lost."""
     try:
-        return it.run()
+        return _Attempt(it, equipment, clerk, legs).run()
     except ClaimLostError:
-        log.info("a push is another worker's now", extra={"push": letter.id})
+        log.info("a push is another worker's now", extra={"push": it.letter.id})
         return None
     except Exception:
         # A row that cannot be put into words must neither stop the others nor be tried for ever.
-        log.exception("an attempt at a push failed", extra={"push": letter.id, "kind": letter.kind.value})
-        return it.cut_short()
+        log.exception("an attempt at a push failed", extra={"push": it.letter.id, "kind": it.letter.kind.value})
+        return again(it.letter, "error")
 
 
 def again(
-    letter: Letter, code: str | None, *, channel: Channel | None = None, not_before: timedelta = timedelta()
+    letter: Letter,
+    code: str | None,
+    *,
+    channel: str | None = None,
+    not_before: timedelta = timedelta(),
+    asked: bool = True,
+    tries: Sequence[Try] = (),
 ) -> Outcome:
-    """The row waits for another attempt, or has had them all."""
-    if letter.attempts >= ATTEMPTS:
-        return exhausted(letter, Reason.GAVE_UP, channel=channel, code=code)
-    step = max(RETRY_STEPS[min(letter.attempts, len(RETRY_STEPS)) - 1], not_before)
-    spread = 1 + random.random() / 4
-    return Outcome(letter, PushState.QUEUED, channel, code, again_at=clock.now() + step * spread)
+    """The row waits for another attempt, or has had them all. What was only waited out uses up none."""
+    step = max(RETRY_STEPS[min(letter.attempts, len(RETRY_STEPS) - 1)], not_before)
+    at = clock.now() + step * (1 + random.random() / 4)
+    if (asked and letter.attempts + 1 >= ATTEMPTS) or at >= letter.expires_at:
+        return exhausted(letter, Reason.GAVE_UP, channel=channel, code=code, tries=tries)
+    return Outcome(letter, PushState.QUEUED, channel, None, code, again_at=at, tried=asked, tries=tries)
 
 
-def exhausted(letter: Letter, reason: Reason, *, channel: Channel | None = None, code: str | None = None) -> Outcome:
+def exhausted(
+    letter: Letter, reason: Reason, *, channel: str | None = None, code: str | None = None, tries: Sequence[Try] = ()
+) -> Outcome:
     """The row ends undelivered, and somebody must look."""
     log.error(
         "a push could not be delivered",
         extra={"push": letter.id, "kind": letter.kind.value, "reason": reason.value, "code": code},
     )
-    return Outcome(letter, PushState.EXHAUSTED, channel, code, reason)
+    return Outcome(letter, PushState.EXHAUSTED, channel, None, code, reason, tries=tries)
+
+
+@dataclass
+class _Leg:
+    """What became of one target."""
+
+    tries: list[Try] = field(default_factory=list)
+    accepted: Try | None = None
+    unsure: Try | None = None  # nobody knows whether it arrived, and a repeat would not be noticed
+    repeat: Try | None = None  # no answer, but the platform knows repeats: the same again
+    busy: tuple[ChannelBusyError, Route] | None = None
+    refused: Try | None = None
 
 
 class _Attempt:
-    def __init__(self, letter: Letter, contacts: Sequence[Contact], equipment: Equipment) -> None:
-        self.letter = letter
-        self.contacts = contacts
+    def __init__(self, it: Message, equipment: Equipment, clerk: Clerk, legs: Executor) -> None:
+        self.message = it
+        self.letter = it.letter
         self.equipment = equipment
-        self.is_urgent = letter.urgency is Urgency.URGENT
-        self.marked = letter.outcome in {ASKED, ASKED_AGAIN}
-        self.busy: tuple[ChannelBusyError, Channel] | None = None
-        self.refused: tuple[str | None, Channel | None] = (None, None)
+        self.clerk = clerk
+        self.executor = legs
+        self.is_urgent = it.letter.urgency is Urgency.URGENT
 
     def run(self) -> Outcome:
+        legs = self._at_once() if self.is_urgent else list(self._one_by_one())
+        tries = [each for leg in legs for each in leg.tries]
         letter = self.letter
-        if letter.outcome == ASKED_AGAIN or (letter.outcome == ASKED and not self.is_urgent):
-            return self._uncertain(Channel.OFFICIAL_ACCOUNT)
-        tried = False
-        for contact, way in self._ways():
-            if not self._take(contact, way):
+        for leg in legs:
+            if leg.accepted is not None:
+                it = leg.accepted
+                reason = Reason.IN_COUNT if letter.counted else Reason.IN_DIGEST if letter.carried else None
+                return Outcome(letter, PushState.ACCEPTED, it.channel, it.way, "0", reason, tries=tries)
+        repeat = next((leg.repeat for leg in legs if leg.repeat is not None), None)
+        if repeat is not None:
+            return again(letter, repeat.outcome.value, channel=repeat.channel, tries=tries)
+        unsure = next((leg.unsure for leg in legs if leg.unsure is not None), None)
+        if unsure is not None:
+            log.warning("nobody knows whether a push arrived", extra={"push": letter.id})
+            code = AttemptOutcome.NO_ANSWER.value
+            return Outcome(
+                letter, PushState.UNCERTAIN, unsure.channel, unsure.way, code, Reason.ANSWER_LOST, tries=tries
+            )
+        busy = [leg.busy for leg in legs if leg.busy is not None]
+        if busy:
+            error, route = min(busy, key=lambda each: each[0].retry_after)
+            asked = any(each.asked for each, _ in busy)
+            return again(
+                letter, _text(error.code), channel=route.value, not_before=error.retry_after, asked=asked, tries=tries
+            )
+        refused = next((leg.refused for leg in reversed(legs) if leg.refused is not None), None)
+        if refused is not None:
+            return exhausted(letter, Reason.REFUSED, channel=refused.channel, code=refused.code, tries=tries)
+        return exhausted(letter, Reason.UNREACHABLE, tries=tries)
+
+    def _targets(self) -> Iterator[tuple[Target, Sender]]:
+        for target in self.message.targets:
+            if (sender := self.equipment.senders.get(target.route)) is not None:
+                yield target, sender
+
+    def _one_by_one(self) -> Iterator[_Leg]:
+        """Until one is accepted, may have been, or is worth a short wait."""
+        for target, sender in self._targets():
+            leg = self._leg(target, sender)
+            yield leg
+            soon = leg.busy is not None and leg.busy[0].retry_after <= PATIENCE
+            if leg.accepted or leg.unsure or leg.repeat or soon:
+                return
+
+    def _at_once(self) -> list[_Leg]:
+        targets = list(self._targets())
+        flying = [self.executor.submit(self._leg, target, sender) for target, sender in targets[1:]]
+        return [*(self._leg(*first) for first in targets[:1]), *(each.result() for each in flying)]
+
+    # ── one target ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _leg(self, target: Target, sender: Sender) -> _Leg:
+        leg = _Leg()
+        for way in sender.ways(self._parcel(target)):
+            if self._is_over(target, way):
                 continue
-            tried = True
-            outcome = self._try(contact, way)
-            if outcome is not None:
-                return outcome
-            if self.busy is not None and not self.is_urgent and self.busy[0].retry_after <= PATIENCE:
-                break
-        was_asked = letter.outcome == ASKED  # an answer was lost at the attempt before, and that stays so
-        if self.busy is not None:
-            error, channel = self.busy
-            code = ASKED if was_asked else _text(error.code)
-            return again(letter, code, channel=channel, not_before=error.retry_after)
-        if was_asked:
-            return self._uncertain(Channel.OFFICIAL_ACCOUNT)
-        code, channel_or_none = self.refused
-        return exhausted(letter, Reason.REFUSED if tried else Reason.UNREACHABLE, channel=channel_or_none, code=code)
+            if not way.repeatable and (lost := self._lost(target, way)) is not None:
+                leg.unsure = lost
+                return leg
+            taken, attempt_id = self._take(target, way)
+            if not taken:
+                continue
+            it = self._try(leg, target, way, sender, attempt_id)
+            leg.tries.append(it)
+            if self._ends(leg, it, way):
+                return leg
+        return leg
 
-    def _ways(self) -> Iterator[tuple[Contact, Way]]:
-        for contact in self.contacts:
-            if (sender := self.equipment.senders.get(contact.channel)) is not None:
-                for way in sender.ways(self._parcel(contact)):
-                    yield contact, way
+    def _ends(self, leg: _Leg, it: Try, way: Way) -> bool:
+        """Note what a request came to; whether this target needs no other way."""
+        match it.outcome:
+            case AttemptOutcome.ACCEPTED:
+                leg.accepted = it
+                return True
+            case AttemptOutcome.NO_ANSWER if way.repeatable or (self.is_urgent and not self._asked_before(it)):
+                leg.repeat = it
+                return True
+            case AttemptOutcome.NO_ANSWER:
+                leg.unsure = it
+                return True
+            case AttemptOutcome.REFUSED:
+                leg.refused = it
+                return False
+            case _:
+                return leg.busy is not None and leg.busy[0].retry_after <= PATIENCE and not self.is_urgent
 
-    def _parcel(self, contact: Contact) -> Parcel:
-        letter, kind = self.letter, KINDS[self.letter.kind]
+    def _is_over(self, target: Target, way: Way) -> bool:
+        """Whether this way has said no for good; a closed window may have opened since."""
+        over = {AttemptOutcome.REFUSED, AttemptOutcome.FAILED}
+        return any(
+            past.channel == target.route and past.way == way.name and past.outcome in over
+            for past in self.letter.past
+            if past.code not in _WINDOW_CLOSED
+        )
+
+    def _asked_before(self, it: Try) -> bool:
+        return any(
+            self._was_lost(past.outcome)
+            for past in self.letter.past
+            if (past.channel, past.way) == (it.channel, it.way)
+        )
+
+    @staticmethod
+    def _was_lost(outcome: AttemptOutcome) -> bool:
+        return outcome in {AttemptOutcome.ASKED, AttemptOutcome.NO_ANSWER}
+
+    def _lost(self, target: Target, way: Way) -> Try | None:
+        """The answer that was lost here before, unless it is worth asking once more: what is urgent is, once."""
+        lost = [
+            past
+            for past in self.letter.past
+            if (past.channel, past.way) == (target.route, way.name) and self._was_lost(past.outcome)
+        ]
+        if len(lost) <= int(self.is_urgent):
+            return None
+        now = clock.now()
+        return Try(target.route.value, way.name.value, now, now, AttemptOutcome.NO_ANSWER)
+
+    def _take(self, target: Target, way: Way) -> tuple[bool, int | None]:
+        """Make sure of the claim for the length of a request; False when the person's window does not let this way through.
+
+        Shape: also the id of the attempt, where it had to be written beforehand. Raises: ClaimLostError.
+        """
+        hit("delivery.before_request")
+        if way.repeatable:
+            self._hold()
+            return True, None
+        now = clock.now()
+        if way.windowed and not (
+            target.window_left > 0 and target.window_until is not None and target.window_until > now
+        ):
+            return False, None
+        letter = self.letter
+
+        def write(session: Session) -> int | None:
+            if way.windowed and not use_window(session, target.contact_id or 0, now=now):
+                return SHUT
+            return begin(session, letter, target.route.value, way.name.value, now=now, machine=clock.machine())
+
+        attempt_id = self.clerk(write)
+        if attempt_id is None:
+            raise ClaimLostError
+        hit("delivery.asked")
+        return attempt_id != SHUT, attempt_id
+
+    def _hold(self) -> None:
+        if self.message.held_until - clock.machine() >= REQUEST:
+            return
+        until = self.clerk(lambda session: renew(session, self.letter, machine=clock.machine()))
+        if until is None:
+            raise ClaimLostError
+        self.message.held_until = until
+
+    def _try(self, leg: _Leg, target: Target, way: Way, sender: Sender, attempt_id: int | None) -> Try:
+        began = clock.now()
+        outcome, code, handle = AttemptOutcome.ACCEPTED, "0", None
+        try:
+            handle = way.send(time.monotonic() + REQUEST.total_seconds())
+        except ChannelBusyError as error:
+            outcome, code = AttemptOutcome.BUSY, _text(error.code) or ""
+            if leg.busy is None or error.retry_after < leg.busy[0].retry_after:
+                leg.busy = (error, target.route)
+        except ChannelRefusedError as error:
+            outcome, code = AttemptOutcome.REFUSED, _text(error.code) or ""
+            self._mark(target, sender, error.code, began)
+        except ChannelUnsureError:
+            outcome, code = AttemptOutcome.NO_ANSWER, ""
+        except Exception:
+            if way.repeatable:
+                raise
+            # It broke off nobody knows where: as one without answer.
+            log.exception("a request for a push broke off", extra={"push": self.letter.id})
+            outcome, code = AttemptOutcome.NO_ANSWER, ""
+        else:
+            hit("delivery.after_request")
+        return Try(target.route.value, way.name.value, began, clock.now(), outcome, code or None, handle, attempt_id)
+
+    def _mark(self, target: Target, sender: Sender, code: int | None, began: datetime) -> None:
+        """A refusal that says something about the account is kept with it."""
+        contact_id = target.contact_id
+        if contact_id is None:
+            return
+        if code in WINDOW_CLOSED:
+            self.clerk(lambda session: close_window(session, contact_id, target.window_until))
+        elif sender.is_lost(code):
+            self.clerk(lambda session: lose(session, contact_id, str(code), asked_at=began, now=clock.now()))
+
+    # ── words ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _parcel(self, target: Target) -> Parcel:
+        letter, words = self.letter, self.equipment.words
+        kind = KINDS[letter.kind]
+        shown, buttons = self._shown()
+        level = "urgent" if self.is_urgent else "important"
         return Parcel(
-            address=contact.send_to,
-            kind=letter.kind,
-            text=self.equipment.words(kind.words, **letter.data, number=letter.number),
-            short=self.equipment.words(kind.short),
+            to=target,
+            kind=shown,
+            urgency=letter.urgency,
+            text=self._text(shown),
+            short=words(kind.short if shown is letter.kind else f"push.short.{shown.value}"),
+            hint=words("push.short.digest"),
+            title=words(f"push.title.{letter.urgency.value}"),
+            notice=words("push.notice", level=words(f"push.level_{level}"), number=letter.number),
             number=letter.number,
             unit=str(letter.data.get("unit", "")),
             at=letter.due_at,
             dedupe=f"push-{letter.id}-{letter.number}",
-            attempt=letter.attempts,
+            attempt=letter.attempts + 1,
+            buttons=[(button, words(f"push.button.{button.value}")) for button in buttons],
+            update=letter.update,
         )
 
-    def _take(self, contact: Contact, way: Way) -> bool:
-        """Make sure of the lease for the length of a request; False when the person's window does not let this way through.
+    def _shown(self) -> tuple[PushKind, Sequence[Button]]:
+        """The kind whose words the message has: its own, a digest's or a count's."""
+        if self.letter.counted is not None:
+            return PushKind.URGENT_COUNT, (Button.KNOWN,)
+        if self.letter.carried:
+            return PushKind.DIGEST, ()
+        return self.letter.kind, KINDS[self.letter.kind].buttons
 
-        Raises: ClaimLostError.
-        """
-        hit("delivery.before_request")
-        if way.repeatable and not self.marked:
-            self._hold()
-            return True
-        if way.windowed and not self._is_open(contact, clock.now()):
-            return False
-        with unit_of_work() as session:
-            if way.windowed and not use_window(session, contact.id or 0, now=clock.now()):
-                return False
-            note = None if way.repeatable else ASKED_AGAIN if self.letter.outcome == ASKED else ASKED
-            if not mark(session, self.letter, note, machine=clock.machine()):
-                raise ClaimLostError
-        self.marked = not way.repeatable
-        return True
+    def _text(self, shown: PushKind) -> str:
+        letter, words = self.letter, self.equipment.words
+        if shown is PushKind.URGENT_COUNT:
+            return words("push.urgent_count", count=letter.counted, number=letter.number)
+        if shown is PushKind.DIGEST:
+            together = [letter, *letter.carried]
+            lines = "\n".join(self._line(each) for each in together[:MOST_LINES])
+            return words("push.digest", count=len(together), lines=lines, number=letter.number)
+        kind = KINDS[letter.kind]
+        return words(kind.words, **{name: letter.data[name] for name in kind.fields}, number=letter.number)
 
-    @staticmethod
-    def _is_open(contact: Contact, now: datetime) -> bool:
-        return contact.window_left > 0 and contact.window_until is not None and contact.window_until > now
+    def _line(self, letter: Letter) -> str:
+        words = self.equipment.words
+        line = words(KINDS[letter.kind].short)
+        unit = letter.data.get("unit") if "unit" in KINDS[letter.kind].fields else None
+        return words("push.digest_line_unit", unit=unit, line=line) if unit else words("push.digest_line", line=line)
 
-    def _hold(self) -> None:
-        machine = clock.machine()
-        with unit_of_work(write=False) as session:
-            if still_holds(session, self.letter, machine=machine + REQUEST):
-                return
-        with unit_of_work() as session:
-            if not renew(session, self.letter, machine=clock.machine()):
-                raise ClaimLostError
 
-    def _try(self, contact: Contact, way: Way) -> Outcome | None:
-        """What the request came to; None when another way may be tried."""
-        channel = contact.channel
-        try:
-            way.send(time.monotonic() + REQUEST.total_seconds())
-        except ChannelBusyError as error:
-            if self.busy is None or error.retry_after < self.busy[0].retry_after:
-                self.busy = (error, channel)
-            return None
-        except ChannelRefusedError as error:
-            self.refused = (_text(error.code), channel)
-            if error.code in WINDOW_CLOSED:
-                with unit_of_work() as session:
-                    close_window(session, contact)
-            return None
-        except ChannelUnsureError:
-            return self._without_answer(way, channel)
-        hit("delivery.after_request")
-        return Outcome(self.letter, PushState.ACCEPTED, channel, "0")
-
-    def cut_short(self) -> Outcome:
-        """The end of an attempt that broke off nobody knows where."""
-        return self._once_more(Channel.OFFICIAL_ACCOUNT) if self.marked else again(self.letter, "error")
-
-    def _without_answer(self, way: Way, channel: Channel) -> Outcome:
-        return again(self.letter, NO_ANSWER, channel=channel) if way.repeatable else self._once_more(channel)
-
-    def _once_more(self, channel: Channel) -> Outcome:
-        if self.is_urgent and self.letter.outcome != ASKED:
-            return again(self.letter, ASKED, channel=channel)
-        return self._uncertain(channel)
-
-    def _uncertain(self, channel: Channel) -> Outcome:
-        log.warning("nobody knows whether a push arrived", extra={"push": self.letter.id})
-        return Outcome(self.letter, PushState.UNCERTAIN, channel, NO_ANSWER, Reason.ANSWER_LOST)
+_WINDOW_CLOSED = frozenset(str(code) for code in WINDOW_CLOSED)
 
 
 def _text(code: int | None) -> str | None:

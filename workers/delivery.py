@@ -1,39 +1,82 @@
-"""Delivery: claim what is due, ask whether it still holds, send it, settle it. Rules: design, idea 3.
+"""Delivery: claim what is due, ask whether it still holds, decide who is written to how, send, settle. Rules: design, idea 3.
 
 A crash anywhere loses nothing: a claim is a lease of 8 s, and a row whose holder fell silent is taken again by whoever comes
-next. Which channel a push takes is decided here, at the moment of sending, not when it was planned.
+next. Which channel a push takes is decided here, at the moment of sending, not when it was planned. Requests are kept in the
+air all the time: as answers come in they are settled, and in the same transaction as many rows are claimed as there is room for.
 """
 
 import logging
+import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import Session
 
 from models import clock
-from models.contact import Contact, listening
-from models.db import unit_of_work
+from models.channel import Channel
+from models.contact import Contact
+from models.db import Among, Fixed, is_database_error, json_ids, unit_of_work, utc
+from models.errors import CommitUnknownError, DeadlineError
 from models.failpoint import hit
-from models.outbox import Letter, Outcome, PushState, claim_due, claim_one, renew, settle
-from models.person import those_who_left
-from workers.attempt import Equipment, Reason, attempt, exhausted
-from workers.kinds import KINDS
+from models.outbox import (
+    KINDS,
+    LEASE,
+    Letter,
+    Mute,
+    Outcome,
+    PushKind,
+    PushState,
+    Quiet,
+    Reason,
+    Route,
+    Urgency,
+    claim_due,
+    claim_these,
+    pace,
+    plan,
+    put_off,
+    renew,
+    settle,
+    take_card,
+)
+from models.person import Person
+from models.quiet import quiet_until
+from models.superior import spoken_of, superiors
+from workers.attempt import Equipment, Message, attempt, exhausted
+from workers.clerk import Clerk
+from workers.senders.parcel import Target
+from workers.still_true import holds
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 16
+AT_ONCE = 64
 """Requests in the air at the same time."""
 
-RENEW_EVERY = 2.5
-"""Seconds after which the leases of those still waiting are renewed, so that a request always begins with 5 s of lease."""
+LEGS = 16
+"""Further threads, for the other channels of what is urgent."""
 
+RENEW_EVERY = 2.0
+"""Seconds after which the leases of those still waiting are renewed."""
+
+SPELL = 5.0
+"""Seconds for which one drain claims; then whoever rang for something urgent has a turn."""
+
+AGAIN = 0.5
+"""Seconds until a database that failed is asked again."""
+
+MOST_AT_A_TIME = 128
+_leaving = threading.Event()
 _equipment: Equipment | None = None
-_pool: ThreadPoolExecutor | None = None
-_pool_lock = threading.Lock()
+_clerk = Clerk()
+_pools: dict[str, ThreadPoolExecutor] = {}
+_lock = threading.Lock()
 
 
 def equip(equipment: Equipment) -> None:
@@ -42,14 +85,26 @@ def equip(equipment: Equipment) -> None:
     _equipment = equipment
 
 
-def drain(limit: int = 100) -> int:
+def leave() -> None:
+    """Claim nothing more: this process is to end when what is in the air has landed."""
+    _leaving.set()
+
+
+def drain(limit: int | None = None) -> int:
     """Deliver what is due, urgent ones first; returns how many rows were settled. Safe to run twice, anywhere, late.
 
     Queue `push`. The row holds attempts, lease and next due time; RQ's own retry is not used.
     """
-    with unit_of_work() as session:
-        letters = claim_due(session, limit, now=clock.now(), machine=clock.machine())
-    return _deliver(letters)
+    left = limit
+
+    def claim(session: Session, room: int, now: datetime) -> list[Letter]:
+        nonlocal left
+        most = room if left is None else min(room, left)
+        letters = claim_due(session, most, now=now, machine=clock.machine()) if most else []
+        left = None if left is None else left - len(letters)
+        return letters
+
+    return _Line(claim, _equipped()).run()
 
 
 def deliver_one(push_id: int) -> int:
@@ -62,99 +117,270 @@ def deliver_one(push_id: int) -> int:
 
 def deliver_these(push_ids: Sequence[int]) -> int:
     """Deliver rows by id, those that are due and that nobody has; returns how many were settled."""
-    with unit_of_work() as session:
-        now, machine = clock.now(), clock.machine()
-        claimed = [claim_one(session, push_id, now=now, machine=machine) for push_id in push_ids]
-    return _deliver([letter for letter in claimed if letter is not None])
+    left = list(push_ids)
+
+    def claim(session: Session, room: int, now: datetime) -> list[Letter]:
+        some = left[:room]
+        del left[:room]
+        return claim_these(session, some, now=now, machine=clock.machine())
+
+    return _Line(claim, _equipped()).run()
 
 
-def _deliver(letters: list[Letter]) -> int:
-    if not letters:
-        return 0
-    hit("delivery.claimed")
-    with unit_of_work(write=False) as session:
-        to_send, outcomes = _sorted_out(session, letters)
-    tally: Counter[str] = Counter()
-    for ended in _as_they_end(to_send, outcomes):
-        tally.update(_settle(ended))
-    log.info("pushes settled", extra={"count": tally.total(), **tally})
-    return tally.total()
+class _Line:
+    """One run: requests in the air, answers settled as they come, and as many rows claimed as there is room."""
 
+    def __init__(self, claim: Callable[[Session, int, datetime], list[Letter]], equipment: Equipment) -> None:
+        self._claim = claim
+        self._equipment = equipment
+        self._answers: queue.SimpleQueue[tuple[Message, Outcome | None]] = queue.SimpleQueue()
+        self._flying: dict[int, Message] = {}
+        self._tally: Counter[str] = Counter()
+        self._more = True
+        self._began = self._renewed = time.monotonic()
 
-def _sorted_out(session: Session, letters: list[Letter]) -> tuple[list[tuple[Letter, list[Contact]]], list[Outcome]]:
-    """What is to be sent and to which contacts; and the ends of what is not."""
-    now = clock.now()
-    people = {letter.person_id for letter in letters}
-    left, contacts = those_who_left(session, people), listening(session, people)
-    to_send, ended = [], []
-    for letter in letters:
-        if letter.expires_at <= now:
-            ended.append(_suppressed(letter, Reason.EXPIRED))
-        elif letter.person_id in left:
-            ended.append(_suppressed(letter, Reason.LEFT))
-        elif not _still_true(session, letter, now):
-            ended.append(_suppressed(letter, Reason.OVERTAKEN))
-        elif letter.person_id not in contacts:
-            ended.append(exhausted(letter, Reason.UNREACHABLE))
-        else:
-            to_send.append((letter, contacts[letter.person_id]))
-    return to_send, ended
+    def run(self) -> int:
+        """Until nothing more is due, or the spell is over and all has been settled."""
+        kept: list[Outcome] = []
+        while True:
+            kept += self._landed()
+            if self._stepped(kept):
+                kept = []
+            if not self._flying and not self._more and not kept:
+                break
+        if self._tally:
+            log.info("pushes settled", extra={"count": self._tally.total(), **self._tally})
+        return self._tally.total()
 
+    def _landed(self) -> list[Outcome]:
+        """What has come back; waits for the first, and takes what is there by then."""
+        landed: list[tuple[Message, Outcome | None]] = []
+        if self._flying:
+            self._renew_if_due()
+            try:
+                landed.append(self._answers.get(timeout=RENEW_EVERY / 4))
+                while len(landed) < MOST_AT_A_TIME:
+                    landed.append(self._answers.get_nowait())
+            except queue.Empty:
+                pass
+        for message, _ in landed:
+            self._flying.pop(message.letter.id, None)
+        return [outcome for _, outcome in landed if outcome is not None]
 
-def _still_true(session: Session, letter: Letter, now: datetime) -> bool:
-    try:
-        return KINDS[letter.kind].still_true(session, letter, now)
-    except LookupError:
-        # Data that its own kind cannot read: sent rather than held back, and somebody looks.
-        log.exception(
-            "nobody can tell whether a push still holds", extra={"push": letter.id, "kind": letter.kind.value}
-        )
+    def _stepped(self, outcomes: list[Outcome]) -> bool:
+        """Take a step; a database that is gone for a moment is asked again while the claims last."""
+        try:
+            self._step(outcomes)
+        except Exception as error:
+            gone = isinstance(error, DeadlineError | CommitUnknownError) or is_database_error(error)
+            if not gone or not outcomes or time.monotonic() - self._began > SPELL + LEASE.total_seconds():
+                raise
+            log.warning("the database did not take what became of pushes; once more", extra={"count": len(outcomes)})
+            self._more = False
+            time.sleep(AGAIN)
+            return False
         return True
+
+    def _step(self, outcomes: list[Outcome]) -> None:
+        """Settle what came back and claim as much again, in one transaction."""
+        self._more = self._more and not _leaving.is_set() and time.monotonic() - self._began < SPELL
+        room = AT_ONCE - len(self._flying) if self._more else 0
+        if not outcomes and not room:
+            return
+        if outcomes:
+            hit("delivery.before_settle")
+        with unit_of_work() as session:
+            now = clock.now()
+            ended = _settle(session, outcomes, self._equipment, now)
+            messages: list[Message] = []
+            if room:
+                letters = self._claim(session, room, now)
+                self._more = len(letters) > 0
+                if letters:
+                    at_once, messages = _sorted_out(session, letters, self._equipment, now)
+                    ended += _settle(session, at_once, self._equipment, now)
+        self._tally.update(outcome.state.value for outcome in ended)
+        if messages:
+            hit("delivery.claimed")
+        for message in messages:
+            self._flying[message.letter.id] = message
+            _pool("delivery", AT_ONCE).submit(self._send, message)
+
+    def _send(self, message: Message) -> None:
+        outcome = attempt(message, self._equipment, _clerk, _pool("legs", LEGS))
+        self._answers.put((message, outcome))
+
+    def _renew_if_due(self) -> None:
+        if time.monotonic() - self._renewed < RENEW_EVERY:
+            return
+        self._renewed = time.monotonic()
+        with unit_of_work() as session:
+            for message in list(self._flying.values()):
+                until = renew(session, message.letter, machine=clock.machine())
+                message.held_until = until or message.held_until
+
+
+def _settle(session: Session, outcomes: Sequence[Outcome], equipment: Equipment, now: datetime) -> list[Outcome]:
+    """Write what became of a group; returns the outcomes that were still ours to write."""
+    if not outcomes:
+        return []
+    ours = settle(session, outcomes, now=now)
+    if len(ours) < len(outcomes):
+        log.warning("pushes had gone to another worker", extra={"count": len(outcomes) - len(ours)})
+    for outcome in ours:
+        if outcome.state is PushState.EXHAUSTED and outcome.again_at is None:
+            _tell_superior(session, outcome.letter, equipment, now)
+    return ours
+
+
+def _tell_superior(session: Session, letter: Letter, equipment: Equipment, now: datetime) -> None:
+    """Somebody above hears that a person could not be reached: never what about."""
+    if not KINDS[letter.kind].superior:
+        return
+    who = spoken_of(session, letter.person_id, teacher=equipment.words("dialogue.teacher", name="{name}"))
+    for person_id in superiors(session, letter.person_id):
+        plan(session, f"push:{letter.id}", PushKind.UNREACHABLE, person_id, now=now, who=who)
+
+
+# ── before sending ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class _Reader:
+    """Whom pushes are for, as of now."""
+
+    ended: bool
+    number: str
+    phone: str
+    targets: list[Target]
+    heard: datetime | None = None
+    muted: set[str] = field(default_factory=set)
+
+
+_person, _contact, _mute = Person.__table__, Contact.__table__, Mute.__table__  # type: ignore[attr-defined]
+_PEOPLE = Fixed(
+    lambda: sa.select(_person.c.id, _person.c.ended_at, _person.c.number, _person.c.phone).where(
+        Among(_person.c.id, "ids")
+    )
+)
+_CONTACTS = Fixed(
+    lambda: (
+        sa.select(
+            _contact.c.person_id,
+            _contact.c.id,
+            _contact.c.channel,
+            _contact.c.address,
+            _contact.c.spelled,
+            _contact.c.cards,
+            _contact.c.window_until,
+            _contact.c.window_left,
+            _contact.c.seen_at,
+            _contact.c.listening,
+        )
+        .where(Among(_contact.c.person_id, "ids"))
+        .order_by(_contact.c.id)
+    )
+)
+_MUTED = Fixed(lambda: sa.select(_mute.c.person_id, _mute.c.kind).where(Among(_mute.c.person_id, "ids")))
+
+
+def _readers(session: Session, ids: str) -> dict[int, _Reader]:
+    found = {
+        row[0]: _Reader(ended=row[1] is not None, number=row[2], phone=row[3] or "", targets=[])
+        for row in _PEOPLE.all(session, ids=ids)
+    }
+    for row in _CONTACTS.all(session, ids=ids):
+        reader = found[row[0]]
+        seen = None if row[8] is None else utc(row[8])
+        reader.heard = max(filter(None, (reader.heard, seen)), default=None)
+        if row[9]:
+            reader.targets.append(_target(row))
+    for person_id, kind in _MUTED.all(session, ids=ids):
+        found[person_id].muted.add(kind)
+    return found
+
+
+def _target(row: Sequence[Any]) -> Target:
+    return Target(
+        route=Route.WECOM if row[2] == Channel.WECOM.value else Route.OFFICIAL_ACCOUNT,
+        address=row[4] or row[3],
+        contact_id=row[1],
+        cards=bool(row[5]),
+        window_until=None if row[6] is None else utc(row[6]),
+        window_left=row[7],
+    )
+
+
+def _sorted_out(
+    session: Session, letters: list[Letter], equipment: Equipment, now: datetime
+) -> tuple[list[Outcome], list[Message]]:
+    """The ends of what is not to be sent, and the messages that are; the rest is put off."""
+    ids = json_ids({letter.person_id for letter in letters})
+    readers = _readers(session, ids)
+    ended: list[Outcome] = []
+    kept: list[Letter] = []
+    later: list[tuple[Letter, datetime, str]] = []
+    for letter in letters:
+        reader = readers[letter.person_id]
+        outcome = _end_of(session, letter, reader, equipment, now)
+        if outcome is not None:
+            ended.append(outcome)
+        elif (until := _quiet(letter, equipment, now)) is not None:
+            later.append((letter, until, "quiet"))
+        else:
+            kept.append(letter)
+    put_off(session, later)
+    updates, letters = _updates(session, kept)
+    going = pace(session, letters, {person_id: reader.heard for person_id, reader in readers.items()}, now=now)
+    ended += [_suppressed(letter, Reason.OVERTAKEN) for letter in updates if letter.update is None]
+    going += [letter for letter in updates if letter.update is not None]
+    return ended, [Message(letter, _targets(letter, readers[letter.person_id])) for letter in going]
+
+
+def _end_of(session: Session, letter: Letter, reader: _Reader, equipment: Equipment, now: datetime) -> Outcome | None:
+    if (reason := _not_to_send(session, letter, reader, now)) is not None:
+        return _suppressed(letter, reason)
+    if letter.expires_at <= now:  # nobody was told what was to be told: for what matters that is no quiet end
+        return exhausted(letter, Reason.EXPIRED)
+    if not any(target.route in equipment.senders for target in _targets(letter, reader)):
+        return exhausted(letter, Reason.UNREACHABLE)
+    return None
+
+
+def _not_to_send(session: Session, letter: Letter, reader: _Reader, now: datetime) -> Reason | None:
+    """Why a push is better not sent."""
+    if letter.expires_at <= now and letter.urgency is Urgency.ROUTINE:
+        return Reason.EXPIRED
+    if reader.ended:
+        return Reason.LEFT
+    if letter.kind.value in reader.muted and KINDS[letter.kind].mutable:
+        return Reason.MUTED
+    return None if holds(session, letter.kind, letter.person_id, letter.data, now) else Reason.OVERTAKEN
 
 
 def _suppressed(letter: Letter, reason: Reason) -> Outcome:
     return Outcome(letter, PushState.SUPPRESSED, code=letter.outcome, reason=reason)
 
 
-def _as_they_end(to_send: list[tuple[Letter, list[Contact]]], ended: list[Outcome]) -> Iterator[list[Outcome]]:
-    """Outcomes in the groups in which they come, while the leases of the rest are kept alive."""
-    equipment = _equipped()
-    if ended:
-        yield ended
-    if len(to_send) == 1:  # the common case: one push, nothing to hand to other threads
-        outcome = attempt(*to_send[0], equipment)
-        yield [] if outcome is None else [outcome]
-        return
-    waiting: dict[Future[Outcome | None], Letter] = {
-        _threads().submit(attempt, letter, contacts, equipment): letter for letter, contacts in to_send
-    }
-    renewed = time.monotonic()
-    while waiting:
-        done, _ = wait(waiting, timeout=RENEW_EVERY, return_when=FIRST_COMPLETED)
-        for future in done:
-            del waiting[future]
-        if waiting and time.monotonic() - renewed >= RENEW_EVERY:
-            _renew(waiting.values())
-            renewed = time.monotonic()
-        yield [outcome for future in done if (outcome := future.result()) is not None]
+def _quiet(letter: Letter, equipment: Equipment, now: datetime) -> datetime | None:
+    """Until when a routine push waits; a message that may have arrived already is not put off."""
+    if letter.urgency is not Urgency.ROUTINE or KINDS[letter.kind].quiet is not Quiet.WAITS or letter.answer_was_lost:
+        return None
+    return quiet_until(equipment.policy, letter.person_id, now=now)
 
 
-def _renew(letters: Iterable[Letter]) -> None:
-    with unit_of_work() as session:
-        for letter in letters:
-            renew(session, letter, machine=clock.machine())
+def _updates(session: Session, letters: list[Letter]) -> tuple[list[Letter], list[Letter]]:
+    """Those that only update a card, with the card's handle; and the others, which are messages."""
+    updates = [it for it in letters if it.kind is PushKind.CARD_CLOSED]
+    others = [it for it in letters if it.kind is not PushKind.CARD_CLOSED]
+    return [replace(it, update=take_card(session, int(it.data["of"]))) for it in updates], others
 
 
-def _settle(outcomes: list[Outcome]) -> list[str]:
-    """Write a group of outcomes; returns the states of those that were still ours to write."""
-    if not outcomes:
-        return []
-    hit("delivery.before_settle")
-    with unit_of_work() as session:
-        settled = [outcome for outcome in outcomes if settle(session, outcome, now=clock.now())]
-    if len(settled) < len(outcomes):
-        log.warning("pushes had gone to another worker", extra={"count": len(outcomes) - len(settled)})
-    return [outcome.state.value for outcome in settled]
+def _targets(letter: Letter, reader: _Reader) -> list[Target]:
+    """Where a push can go, in the order of its kind's routes."""
+    fallback = Target(Route.FALLBACK, reader.number, phone=reader.phone)
+    by_route = {target.route: target for target in (*reader.targets, fallback)}
+    return [by_route[route] for route in KINDS[letter.kind].routes if route in by_route]
 
 
 def _equipped() -> Equipment:
@@ -164,9 +390,9 @@ def _equipped() -> Equipment:
     return _equipment
 
 
-def _threads() -> ThreadPoolExecutor:
+def _pool(name: str, threads: int) -> ThreadPoolExecutor:
     """Threads that stay, and with them the connections they opened."""
-    global _pool  # noqa: PLW0603 — one pool per process
-    with _pool_lock:
-        _pool = _pool or ThreadPoolExecutor(AT_ONCE, thread_name_prefix="delivery")
-        return _pool
+    with _lock:
+        if name not in _pools:
+            _pools[name] = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        return _pools[name]

@@ -10,20 +10,33 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
-from models import alert, clock, outbox
+from models import alert, clock, outbox, rebinding, unsent, vacancy
 from models.db import unit_of_work
 from models.policy import Policy
+from models.pulse import beat
 from models.round import coming_moments
-from workers import delivery
+from workers import auditor, delivery
 from workers.queue import Doorbell
-from workers.rounds import Reminders, plan_openings
-from workers.sweeps import finish_imports, put_away_talks, sweep_inbox, sweep_links
+from workers.rebinding import move_wishes
+from workers.rounds import Reminders, Vacancies, plan_lists, plan_missing, plan_openings
+from workers.sweeps import (
+    finish_imports,
+    match_receipts,
+    put_away_talks,
+    remind_of_unsent,
+    seal_journal,
+    sweep_inbox,
+    sweep_links,
+    sweep_pushes,
+)
 
 LATE = timedelta(seconds=2)
 """How long the workers have for an urgent row before it is delivered here."""
 
 TICK = timedelta(seconds=1)
+OFTEN = timedelta(seconds=5)
 NOW_AND_THEN = timedelta(seconds=10)
+MINUTE = timedelta(minutes=1)
 HOURLY = timedelta(hours=1)
 
 
@@ -42,15 +55,25 @@ class Duty:
 
 def duties(policy: Policy, bell: Doorbell) -> list[Duty]:
     """All of them, the most pressing first."""
-    reminders = Reminders()
+    reminders, vacancies = Reminders(), Vacancies()
     return [
         Duty("alerts", TICK, lambda now: _call_for_silence(policy, now)),
         Duty("openings", TICK, lambda now: plan_openings(policy.checkin, now=now)),
         Duty("reminders", TICK, lambda now: reminders.plan(policy.checkin, now=now)),
+        Duty("missing check-ins", TICK, lambda now: plan_missing(policy.checkin, now=now)),
+        Duty("class lists", TICK, lambda now: plan_lists(policy.checkin, now=now)),
+        Duty("vacancies", TICK, lambda now: vacancies.plan(policy.checkin, now=now)),
+        Duty("unsent concerns", TICK, lambda now: remind_of_unsent(policy.talk_lasts, now=now)),
+        Duty("receipts", TICK, lambda now: match_receipts(now=now)),
         Duty("bell", TICK, lambda now: _ring(bell, now)),
         Duty("late urgent pushes", TICK, _deliver_late, aside=True),
         Duty("talks", NOW_AND_THEN, lambda now: put_away_talks(policy.talk_lasts, now=now)),
+        Duty("rebinding", NOW_AND_THEN, lambda now: move_wishes(now=now)),
         Duty("roster imports", NOW_AND_THEN, lambda now: finish_imports(now=now)),
+        Duty("pulse", OFTEN, lambda _: _beat()),
+        Duty("journal", OFTEN, lambda _: seal_journal()),
+        Duty("auditor", auditor.EVERY, lambda now: auditor.audit(policy, now=now), aside=True),
+        Duty("old pushes", MINUTE, lambda now: sweep_pushes(policy.pushes_kept, now=now)),
         Duty("links", HOURLY, lambda now: sweep_links(now=now)),
         Duty("inbox", NOW_AND_THEN, lambda now: sweep_inbox(policy.keys_kept, policy.replies_kept, now=now)),
     ]
@@ -58,9 +81,21 @@ def duties(policy: Policy, bell: Doorbell) -> list[Duty]:
 
 def next_moment(session: Session, policy: Policy, now: datetime) -> datetime | None:
     """When the next of these has something to do: `now` when something waits already, None when nothing ever will."""
-    waiting = [outbox.next_due(session), alert.next_silence(session)]
+    waiting = [
+        outbox.next_due(session),
+        alert.next_silence(session),
+        rebinding.next_step(session),
+        unsent.next_of_unsent(session, policy.talk_lasts),
+        vacancy.next_morning(policy.checkin, now=now),
+    ]
     moments = [moment for moment in waiting if moment is not None] + coming_moments(policy.checkin, now=now)
     return max(now, min(moments)) if moments else None
+
+
+def _beat() -> int:
+    with unit_of_work() as session:
+        beat(session, "ticker", machine=clock.machine())
+    return 0
 
 
 def _call_for_silence(policy: Policy, now: datetime) -> int:

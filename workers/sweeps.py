@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
-from models import binding, clock, inbox, link, talk
+from models import binding, chain, clock, inbox, link, outbox, talk, unsent
 from models.db import unit_of_work
 from models.roster import resume_import
 
@@ -19,13 +19,68 @@ PAUSE = 0.01
 
 
 def put_away_talks(lasts: timedelta, *, now: datetime) -> int:
-    """Drop conversations that nobody touched for so long; their people are told with their next message."""
-    return _in_batches(lambda session: talk.put_away(session, before=now - lasts, most=BATCH))
+    """Drop conversations that nobody touched for so long; their people are told with their next message.
+
+    Where one held something that was to be sent, the teachers hear that it was not.
+    """
+
+    def batch(session: Session) -> int:
+        dropped = talk.put_away(session, before=now - lasts, most=BATCH)
+        for it in dropped:
+            unsent.tell_of_unsent(session, it, now=now)
+        return len(dropped)
+
+    return _in_batches(batch)
+
+
+def remind_of_unsent(lasts: timedelta, *, now: datetime) -> int:
+    """Remind, once, whoever has typed something for a teacher and not sent it, before it is put away."""
+    with unit_of_work(write=False) as session:
+        if not unsent.anybody_to_remind(session, lasts, now=now):
+            return 0
+    return _in_batches(lambda session: unsent.remind(session, lasts, now=now, most=BATCH))
 
 
 def sweep_inbox(keys_kept: timedelta, replies_kept: timedelta, *, now: datetime) -> int:
     """Empty old stored replies and forget old message keys."""
     return _in_batches(lambda session: inbox.sweep(session, now=now, keys=keys_kept, replies=replies_kept, most=BATCH))
+
+
+def sweep_pushes(kept: timedelta, *, now: datetime) -> int:
+    """Forget pushes that ended so long ago, with their attempts. Looks for them without taking the writer."""
+    before, after, count = now - kept, 0, 0
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with unit_of_work(write=False) as session:
+            over, goes_on = outbox.over_since(session, before=before, after=after)
+        for start in range(0, len(over), BATCH):
+            with unit_of_work() as session:
+                count += outbox.forget(session, over[start : start + BATCH], before=before)
+            time.sleep(PAUSE)
+        if goes_on is None:
+            break
+        after = goes_on
+    return count
+
+
+def seal_journal() -> int:
+    """Add what is new in the journal to its chain; returns how many facts. Whoever comes second leaves it to the first."""
+    with unit_of_work(write=False) as session:
+        if not chain.anything_to_seal(session):
+            return 0
+    return _in_batches(lambda session: chain.seal(session, machine=clock.machine(), most=BATCH))
+
+
+def match_receipts(*, now: datetime) -> int:
+    """Write down what platforms told of messages before our own note of sending was there; returns how many did not arrive.
+
+    Their accounts were marked by the event itself, which knows whose they are.
+    """
+    with unit_of_work(write=False) as session:
+        if not outbox.receipts_wait(session, now=now):
+            return 0
+    with unit_of_work() as session:
+        return len(outbox.match_receipts(session, now=now))
 
 
 def sweep_links(*, now: datetime) -> int:

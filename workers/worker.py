@@ -7,6 +7,7 @@ that is 5 s after the last; a Redis that went away is asked again every second o
 import logging
 import os
 import signal
+import threading
 import time
 from types import FrameType
 from typing import Any
@@ -22,8 +23,10 @@ from typing_extensions import override
 from models import clock
 from models.db import unit_of_work
 from models.outbox import anything_due
+from workers.delivery import deliver_these, leave
 from workers.queue import RUNG, Job, enqueue_drain, open_queue
 from workers.seldom import Seldom
+from workers.watch import watch_until
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +35,7 @@ WORKER_TTL = 20
 
 MAINTENANCE = 5
 REST = 1.0
+FAREWELL = 1.0
 _seldom = Seldom(60)
 
 
@@ -66,6 +70,7 @@ class PushWorker(SimpleWorker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """End after the job at hand; told twice (by the terminal and by the parent) is the same as once."""
         self.leaving = True
+        leave()
         if self.get_state() == WorkerStatus.BUSY:
             self._stop_requested = True
         else:
@@ -96,6 +101,19 @@ def run_worker(url: str) -> None:
         # During an outage RQ says the same every second.
         logging.getLogger(library).addFilter(lambda record: _seldom.may(str(record.msg)))
     log.info("worker started", extra={"pid": os.getpid()})
+    stop = threading.Event()
+    watch = threading.Thread(target=watch_until, args=(stop, deliver_these), name="watch", daemon=True)
+    watch.start()
+    try:
+        _work(url)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stop.set()
+        watch.join(FAREWELL)
+    log.info("worker stopped", extra={"pid": os.getpid()})
+
+
+def _work(url: str) -> None:
     while True:
         try:
             jobs = open_queue(url)
@@ -117,5 +135,3 @@ def run_worker(url: str) -> None:
             if _seldom.may("redis"):
                 log.warning("the queue does not answer; asking again every second")
             time.sleep(REST)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    log.info("worker stopped", extra={"pid": os.getpid()})

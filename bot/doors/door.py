@@ -12,11 +12,11 @@ from typing import Final
 from bot.doors.counters import FOREIGN, Outcome, Tally
 from bot.doors.envelope import Envelope, Key
 from bot.doors.errors import DoorError, StaleError, UnprovenError, UnreadableError
-from bot.doors.inbound import Inbound, NoAnswer, Turn
+from bot.doors.inbound import Inbound, InboundKind, NoAnswer, Turn
 from bot.doors.kinds import TABLE, UNKNOWN, inbound_of, name_of
 from bot.doors.parse import Nodes, parse, text_of
 from bot.doors.query import Query
-from bot.doors.reply import fit, text_reply
+from bot.doors.reply import button_reply, fit, text_reply
 from models import clock
 from models.channel import Channel
 
@@ -100,7 +100,7 @@ class Door(ABC):
             log.exception("a turn failed", extra={"channel": self._channel})
             self._tally.callback(Outcome.FAILED)
             return self._silence
-        return self._reply(said, letter)
+        return self._reply(said, letter, inbound.kind)
 
     @abstractmethod
     def _echo(self, query: Query) -> bytes:
@@ -149,12 +149,13 @@ class Door(ABC):
         self._tally.inbound(name)
         return inbound
 
-    def _reply(self, said: str | None, letter: Letter) -> Answer:
+    def _reply(self, said: str | None, letter: Letter, kind: InboundKind) -> Answer:
         text = fit(said) if said else ""
-        if not text or text.isspace():
+        press = kind is InboundKind.PRESS
+        if not text or text.isspace() or (press and self._channel is not Channel.WECOM):  # who else has cards
             self._tally.callback(Outcome.SILENT)
             return self._silence
-        body = text_reply(
+        body = (button_reply if press else text_reply)(
             text,
             to=text_of(letter.nodes, "FromUserName"),
             sender=text_of(letter.nodes, "ToUserName"),

@@ -20,6 +20,31 @@ class InboundKind(StrEnum):
     MENU = "menu"  # `text` holds the menu's key
     FOLLOW = "follow"
     UNFOLLOW = "unfollow"
+    PRESS = "press"  # `text` holds the key of a card's button, `task` names the card
+    RECEIPT = "receipt"  # what became of a push: `receipt`
+    SUBSCRIPTION = "subscription"  # which notices a follower takes: `consents`
+    REVOKED = "revoked"  # a follower took back what they had allowed; `text` holds the event's name
+
+
+TOLD = frozenset([InboundKind.RECEIPT, InboundKind.SUBSCRIPTION, InboundKind.REVOKED])
+"""What a platform tells about somebody; it is not heard from them, and gets no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A platform's word on one message. `code` is one of a short list, whatever was sent."""
+
+    handle: str
+    arrived: bool
+    code: str
+
+
+class Consent(StrEnum):
+    """What happened to one kind of notice."""
+
+    ACCEPTED = "accepted"  # one more may come
+    REJECTED = "rejected"  # none may come any more
+    USED = "used"  # one has come
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +52,8 @@ class Inbound:
     """One thing a person sent.
 
     Shape: `key` is unique across channels and the same for every repeat; `address` is the openid or the lower-cased
-        WeCom userid; `text` is "" where the kind has none; of a location its label and coordinates.
+        WeCom userid; `text` is "" where the kind has none; of a location its label and coordinates. `consents` are template
+        ids with what happened to each, in the platform's order.
     Units: `received` is `time.monotonic()` when the request arrived.
     """
 
@@ -40,6 +66,9 @@ class Inbound:
     to: str
     tapped: bool = False
     spelled: str | None = None  # the address as the platform writes it, where that differs
+    task: str = ""
+    receipt: Receipt | None = None
+    consents: tuple[tuple[str, Consent], ...] = ()
 
 
 class NoAnswer(Exception):  # noqa: N818 — not a failure of the turn but its third kind of result
@@ -47,4 +76,7 @@ class NoAnswer(Exception):  # noqa: N818 — not a failure of the turn but its t
 
 
 Turn: TypeAlias = Callable[[Inbound], str | None]
-"""What a door hands a message to. Shape: the reply's text; None when there is nothing to say. Raises: NoAnswer."""
+"""What a door hands a message to.
+
+Shape: the reply's text, of a press what the card's button says now; None when there is nothing to say. Raises: NoAnswer.
+"""

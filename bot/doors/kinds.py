@@ -12,6 +12,7 @@ from typing import Final
 from bot.doors.errors import Flaw, UnreadableError
 from bot.doors.inbound import Inbound, InboundKind
 from bot.doors.parse import Nodes, text_of
+from bot.doors.told import consents_of, names_in, receipt_of
 from models.channel import Channel
 
 UNKNOWN = "unknown"
@@ -35,7 +36,7 @@ TABLE: Final[Mapping[str, InboundKind | None]] = MappingProxyType(
         "event/location": None,
         # Menus and cards.
         "event/click": InboundKind.MENU,
-        "event/template_card_event": InboundKind.MENU,
+        "event/template_card_event": InboundKind.PRESS,
         "event/template_card_menu_event": None,  # our cards have no corner menu
         "event/view": None,
         "event/view_miniprogram": None,
@@ -46,15 +47,15 @@ TABLE: Final[Mapping[str, InboundKind | None]] = MappingProxyType(
         "event/pic_weixin": None,
         "event/location_select": None,
         # What became of a push, and who wants any.
-        "event/templatesendjobfinish": None,
+        "event/templatesendjobfinish": InboundKind.RECEIPT,
         "event/masssendjobfinish": None,
-        "event/subscribe_msg_popup_event": None,
-        "event/subscribe_msg_change_event": None,
-        "event/subscribe_msg_sent_event": None,
+        "event/subscribe_msg_popup_event": InboundKind.SUBSCRIPTION,
+        "event/subscribe_msg_change_event": InboundKind.SUBSCRIPTION,
+        "event/subscribe_msg_sent_event": InboundKind.SUBSCRIPTION,
         # Privacy, official account.
-        "event/user_info_modified": None,
-        "event/user_authorization_revoke": None,
-        "event/user_authorization_cancellation": None,
+        "event/user_info_modified": None,  # nothing of it is kept here
+        "event/user_authorization_revoke": InboundKind.REVOKED,
+        "event/user_authorization_cancellation": InboundKind.REVOKED,
         # The enterprise, WeCom.
         "event/batch_job_result": None,
         "event/open_approval_change": None,
@@ -97,6 +98,8 @@ def inbound_of(kind: InboundKind, nodes: Nodes, channel: Channel, received: floa
     Raises: UnreadableError when it does not say who sent it, to whom, or which one it is.
     """
     sender = _needed(nodes, "FromUserName")
+    if kind is InboundKind.REVOKED:  # which the platform sends in its own name
+        sender = text_of(nodes, "OpenID") or sender
     if len(sender) > _MOST_ADDRESS or not sender.isprintable():
         raise UnreadableError(Flaw.MISSING)
     text = ""
@@ -104,8 +107,10 @@ def inbound_of(kind: InboundKind, nodes: Nodes, channel: Channel, received: floa
     if kind is InboundKind.TEXT:
         text = text_of(nodes, "Content")
         tapped = bool(text_of(nodes, "bizmsgmenuid"))
-    elif kind is InboundKind.MENU:
+    elif kind in (InboundKind.MENU, InboundKind.PRESS):
         text = text_of(nodes, "EventKey")
+    elif kind is InboundKind.REVOKED:
+        text = text_of(nodes, "Event").lower()
     elif kind is InboundKind.LOCATION:
         # Somebody who is asked where they are may well answer with a place on the map.
         text = " ".join(text_of(nodes, name) for name in ("Label", "Location_X", "Location_Y")).strip()
@@ -120,11 +125,17 @@ def inbound_of(kind: InboundKind, nodes: Nodes, channel: Channel, received: floa
         to=_needed(nodes, "ToUserName"),
         tapped=tapped,
         spelled=sender if channel is Channel.WECOM and not sender.islower() else None,
+        task=text_of(nodes, "TaskId") if kind is InboundKind.PRESS else "",
+        receipt=receipt_of(nodes) if kind is InboundKind.RECEIPT else None,
+        consents=consents_of(nodes) if kind is InboundKind.SUBSCRIPTION else (),
     )
 
 
 def _key(nodes: Nodes, channel: Channel, sender: str) -> str:
-    """What every repeat of this message shares with it, and no other message does: MsgId, which events do not have."""
+    """What every repeat of this message shares with it, and no other message does: MsgId, which events do not have.
+
+    Events about messages name those, and several can come in one second.
+    """
     if text_of(nodes, "MsgType").lower() != "event":
         message_id = _needed(nodes, "MsgId")
         if len(message_id) <= _MOST_DIGITS and message_id.isascii() and message_id.isdigit():
@@ -138,6 +149,7 @@ def _key(nodes: Nodes, channel: Channel, sender: str) -> str:
                 text_of(nodes, "Event").lower(),
                 text_of(nodes, "EventKey"),
                 text_of(nodes, "TaskId"),
+                *names_in(nodes),
             )
         )
     )

@@ -36,6 +36,15 @@ def text_reply(text: str, *, to: str, sender: str, created: int) -> bytes:
     ).encode()
 
 
+def button_reply(caption: str, *, to: str, sender: str, created: int) -> bytes:
+    """The XML that turns a pressed card's buttons grey and lets them say something else. Units: as above."""
+    return (
+        f"<xml><ToUserName>{_cdata(to)}</ToUserName><FromUserName>{_cdata(sender)}</FromUserName>"
+        f"<CreateTime>{created}</CreateTime><MsgType><![CDATA[update_button]]></MsgType>"
+        f"<Button><ReplaceName>{_cdata(caption)}</ReplaceName></Button></xml>"
+    ).encode()
+
+
 def _cdata(text: str) -> str:
     # The end mark inside a text would end the section, so it is divided between two.
     return f"<![CDATA[{text.replace(']]>', ']]]]><![CDATA[>')}]]>"

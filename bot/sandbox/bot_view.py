@@ -1,35 +1,20 @@
 """What the page may see of the bot's own database, read only: the outbox, and when something is due next."""
 
 import sqlite3
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bot.sandbox.life import Life, life_of, moment_of
 from bot.sandbox.phones import spoken
-from models.policy import CheckinPolicy
+from bot.sandbox.push_words import CHANNELS, KINDS, REASONS, STATES
+from models.policy import CheckinPolicy, Policy
 from models.round import coming_moments
+from models.unsent import step_after
+from models.vacancy import next_morning
 
 BUSY = 0.5
-STATES = {
-    "queued": "等着发出",
-    "sending": "正在发送",
-    "accepted": "平台已收下",
-    "delivered": "已送达",
-    "suppressed": "不用发了",
-    "uncertain": "不确定送到没有",
-    "exhausted": "没能送到",
-}
-KINDS = {
-    "class_opened": "班级小结开始",
-    "class_reminder": "班级小结提醒",
-    "dorm_opened": "宿舍反馈开始",
-    "dorm_reminder": "宿舍反馈提醒",
-    "checkin_came": "收到一份小结",
-    "concern_came": "有一条等着看",
-    "alert": "紧急通知",
-    "alert_facts": "紧急情况补充",
-}
-CHANNELS = {"official_account": "公众号", "wecom": "企业微信"}
+LIVE_FIRST = "outbox.state IN ('queued', 'sending', 'carried', 'held')"
 
 
 class BotView:
@@ -55,9 +40,8 @@ class BotView:
     def outbox_rows(self, limit: int) -> list[dict[str, Any]]:
         """The newest rows: what still moves first, by due time, then what has ended, latest first."""
         found = self._rows(
-            "SELECT outbox.*, person.name AS person FROM outbox LEFT JOIN person ON person.id = outbox.person_id"
-            " ORDER BY outbox.state IN ('queued', 'sending') DESC,"
-            " CASE WHEN outbox.state IN ('queued', 'sending') THEN outbox.due_at END, outbox.id DESC LIMIT ?",
+            "SELECT outbox.*, person.name AS person FROM outbox LEFT JOIN person ON person.id = outbox.person_id"  # noqa: S608
+            f" ORDER BY {LIVE_FIRST} DESC, CASE WHEN {LIVE_FIRST} THEN outbox.due_at END, outbox.id DESC LIMIT ?",
             limit,
         )
         return [
@@ -69,13 +53,24 @@ class BotView:
                 "urgent": row["urgency"] == "urgent",
                 "state": row["state"],
                 "word": STATES.get(row["state"], row["state"]),
-                "due": spoken(_moment(row["due_at"])),
+                "due": spoken(moment_of(row["due_at"])),
                 "channel": CHANNELS.get(row["channel"] or "", ""),
                 "attempts": row["attempts"],
-                "reason": row["reason"] or "",
+                "reason": REASONS.get(row["reason"] or "", row["reason"] or ""),
+                "seen": row["seen_at"] is not None,
             }
             for row in found
         ]
+
+    def life(self, push_id: int, now: datetime) -> Life | None:
+        """All that happened to one row, None when there is none."""
+        rows = self._rows(
+            "SELECT outbox.*, carrier.number AS carrier FROM outbox"
+            " LEFT JOIN outbox AS carrier ON carrier.id = outbox.carrier_id WHERE outbox.id = ?",
+            push_id,
+        )
+        attempts = self._rows("SELECT * FROM push_attempt WHERE push_id = ? ORDER BY id", push_id)
+        return life_of(rows[0], attempts, now=now) if rows else None
 
     def outbox_counts(self) -> dict[str, int]:
         """How many rows stand in each state."""
@@ -84,18 +79,18 @@ class BotView:
         }
 
     def next_due(self, now: datetime) -> datetime | None:
-        """When the next thing happens by itself after `now`: a push, an unanswered call for help, a round."""
-        pushes = self._rows("SELECT due_at AS due FROM outbox WHERE state = 'queued'")
+        """When the next thing happens by itself after `now`: a push, an unanswered call for help, a round, a talk's end."""
+        pushes = self._rows("SELECT next_at AS due FROM outbox WHERE state = 'queued'")
         calls = self._rows("SELECT ask_until AS due FROM alert WHERE ask_until IS NOT NULL")
-        moments = [_moment(row["due"]) for row in (*pushes, *calls)] + coming_moments(self._policy, now=now)
+        moments = [moment_of(row["due"]) for row in (*pushes, *calls)] + coming_moments(self._policy, now=now)
+        talks = self._rows("SELECT touched_at, reminded FROM talk WHERE log IS NOT NULL AND unsent_for IS NOT NULL")
+        lasts = Policy().talk_lasts
+        moments += [step_after(moment_of(row["touched_at"]), lasts, reminded=bool(row["reminded"])) for row in talks]
+        if (morning := next_morning(self._policy, now=now)) is not None:
+            moments.append(morning)
         return min((moment for moment in moments if moment > now), default=None)
 
     def is_busy(self, now: datetime) -> bool:
         """Whether something that is due has not been settled yet."""
-        rows = self._rows("SELECT due_at FROM outbox WHERE state IN ('queued', 'sending')")
-        return any(_moment(row["due_at"]) <= now for row in rows)
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        rows = self._rows("SELECT next_at FROM outbox WHERE state IN ('queued', 'sending')")
+        return any(moment_of(row["next_at"]) <= now for row in rows)

@@ -5,30 +5,34 @@ Three steps that stand alone, so a test can build a request and hand it to a Fla
     request = sign(door, text_message(door, openid, "周报", msg_id=7))
     outcome = deliver(request, "http://127.0.0.1:8000")            # or client.post(request.url, data=request.body)
     reply = read_reply(door, outcome.body)                         # the text, or None when the bot had nothing to say
+
+`read_answer` also gives what an answer to a card's button makes of the card; `tell_events` delivers what the platform itself
+has to say.
 """
 
 import http.client
+import queue
 import secrets
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
+from bot.sandbox.card_update import UPDATES, BadReplyError, CardUpdate, card_update
 from bot.sandbox.cipher import BadEnvelopeError, Sealer, signature
 from models import clock
 from models.channel import Channel
+
+if TYPE_CHECKING:
+    from bot.sandbox.ledger import PlatformEvent
 
 ATTEMPTS = 3
 PATIENCE = 5.0
 TEXT_BYTES = 2048
 NOTHING = (b"", b"success")
-CARD_UPDATES = frozenset(["update_button", "update_template_card"])
 BARE = frozenset(["CreateTime", "MsgId", "MsgID", "AgentID"])
-
-
-class BadReplyError(Exception):
-    """An answer that a platform would show to the person as a fault."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,16 @@ def verification(door: CallbackDoor, echo: str, *, timestamp: int | None = None)
 
 
 def read_reply(door: CallbackDoor, body: bytes | None, *, sender: str = "") -> str | None:
-    """The text that the person sees; None when the bot said nothing.
+    """The text that the person sees; None when the bot said nothing, or changed a card.
+
+    Raises: BadReplyError when the platform would show its fault notice instead.
+    """
+    answer = read_answer(door, body, sender=sender)
+    return answer if isinstance(answer, str) else None
+
+
+def read_answer(door: CallbackDoor, body: bytes | None, *, sender: str = "") -> str | CardUpdate | None:
+    """A text, what becomes of the pressed card, or None when the bot said nothing.
 
     Raises: BadReplyError when the platform would show its fault notice instead.
     """
@@ -167,13 +180,17 @@ def read_reply(door: CallbackDoor, body: bytes | None, *, sender: str = "") -> s
     clear = _opened(door, body) if door.aes_key else body
     if not clear:
         return None
-    nodes = _nodes(clear)
-    if nodes.get("MsgType") in CARD_UPDATES and door.channel is Channel.WECOM:
-        return None
-    if nodes.get("MsgType") != "text" or not nodes.get("CreateTime", "").isdigit():
-        raise BadReplyError("not a text reply")
+    root = _root(clear)
+    nodes = _nodes(root)
+    kind = nodes.get("MsgType")
+    if not nodes.get("CreateTime", "").isdigit():
+        raise BadReplyError("no time")
     if nodes.get("FromUserName") != door.account or (sender and nodes.get("ToUserName", "").lower() != sender.lower()):
         raise BadReplyError("to or from")
+    if kind in UPDATES and door.channel is Channel.WECOM:
+        return card_update(root)
+    if kind != "text":
+        raise BadReplyError("not a text reply")
     content = nodes.get("Content", "")
     if len(content.encode()) > TEXT_BYTES and door.channel is Channel.OFFICIAL_ACCOUNT:
         raise BadReplyError("over-long")
@@ -181,7 +198,7 @@ def read_reply(door: CallbackDoor, body: bytes | None, *, sender: str = "") -> s
 
 
 def _opened(door: CallbackDoor, body: bytes) -> bytes:
-    nodes = _nodes(body)
+    nodes = _nodes(_root(body))
     sealed = nodes.get("Encrypt", "")
     expected = signature(door.token, nodes.get("TimeStamp", ""), nodes.get("Nonce", ""), sealed)
     if not secrets.compare_digest(expected.encode(), nodes.get("MsgSignature", "").encode()):
@@ -192,7 +209,7 @@ def _opened(door: CallbackDoor, body: bytes) -> bytes:
         raise BadReplyError(str(error)) from error
 
 
-def _nodes(body: bytes) -> dict[str, str]:
+def _root(body: bytes) -> ET.Element:
     if b"<!" in body.replace(b"<![CDATA[", b""):
         raise BadReplyError("declarations")
     try:
@@ -201,6 +218,10 @@ def _nodes(body: bytes) -> dict[str, str]:
         raise BadReplyError("not XML") from error
     if root.tag != "xml":
         raise BadReplyError("root")
+    return root
+
+
+def _nodes(root: ET.Element) -> dict[str, str]:
     return {node.tag: node.text or "" for node in root}
 
 
@@ -232,6 +253,25 @@ def deliver(
         if attempt < attempts:
             time.sleep(max(0.0, patience - (time.monotonic() - started)))
     return Outcome(None, len(statuses), statuses)
+
+
+def tell_events(
+    events: "queue.SimpleQueue[PlatformEvent]",
+    doors: Mapping[Channel, CallbackDoor],
+    post: Callable[[SignedRequest], object],
+) -> int:
+    """Tell the bot, through the real door, every event that waits; returns how many there were.
+
+    Shape: `post` delivers one request, such as `lambda it: deliver(it, address)` or a Flask client's call.
+    """
+    for told in range(1 << 62):
+        try:
+            it = events.get_nowait()
+        except queue.Empty:
+            return told
+        door = doors[it.channel]
+        post(sign(door, event(door, it.address, it.name, it.fields), sender=it.address))
+    raise AssertionError
 
 
 def _attempt(request: SignedRequest, address: str, patience: float) -> tuple[int, bytes]:

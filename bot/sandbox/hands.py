@@ -8,8 +8,17 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 
-from bot.sandbox.callbacks import PATIENCE, BadReplyError, CallbackDoor, deliver, event, read_reply, sign, text_message
-from bot.sandbox.ledger import LogRow, PlatformEvent
+from bot.sandbox.callbacks import (
+    PATIENCE,
+    CallbackDoor,
+    deliver,
+    event,
+    read_answer,
+    sign,
+    text_message,
+)
+from bot.sandbox.card_update import BadReplyError, CardUpdate
+from bot.sandbox.ledger import CardChange, LogRow, PlatformEvent
 from bot.sandbox.official_account import Trigger
 from bot.sandbox.phones import Bubble, Phones, Side, State
 from bot.sandbox.platform import Platform
@@ -49,6 +58,7 @@ class Hands:
         self._counting = threading.Lock()
         self._under_way = 0
         platform.listeners.append(self._arrived)
+        platform.card_listeners.append(self._changed)
         threading.Thread(target=self._tell_events, name="platform events", daemon=True).start()
 
     def say(self, key: str, text: str, *, menu_id: str | None = None) -> bool:
@@ -74,14 +84,13 @@ class Hands:
         owner = self.owners[key]
         bubble = self._phones.add(key, Side.ME, label or menu_key, form="tap", state=State.SENDING)
         if task:
-            name, fields = (
-                "template_card_event",
-                {"EventKey": menu_key, "TaskId": task, "CardType": "button_interaction"},
-            )
+            press = self._platform.pressed(owner.address, task)
+            name = "template_card_event"
+            fields = {"EventKey": menu_key, "TaskId": task, "CardType": press.form, "ResponseCode": press.code}
         else:
             self._open_window(owner, Trigger.MENU_TAP)
             name, fields = ("click" if owner.channel is Channel.WECOM else "CLICK"), {"EventKey": menu_key}
-        self._start(owner, event(self._doors[owner.channel], owner.address, name, fields), bubble)
+        self._start(owner, event(self._doors[owner.channel], owner.address, name, fields), bubble, task)
 
     def follow(self, key: str, *, on: bool = True) -> None:
         """Follow the account, or leave it."""
@@ -90,8 +99,10 @@ class Hands:
             self._platform.heard(owner.address, Trigger.FOLLOW)
         elif on:
             self._platform.joined(owner.address)
-        else:
+        elif owner.channel is Channel.OFFICIAL_ACCOUNT:
             self._platform.unfollowed(owner.address)
+        else:
+            self._platform.left(owner.address)
         self._phones.add(key, Side.NOTICE, "已关注" if on else "已取消关注", form="follow" if on else "unfollow")
         name = "subscribe" if on else "unsubscribe"
         self._start(owner, event(self._doors[owner.channel], owner.address, name), None)
@@ -127,18 +138,18 @@ class Hands:
         if owner.channel is Channel.OFFICIAL_ACCOUNT:
             self._platform.heard(owner.address, trigger)
 
-    def _start(self, owner: Owner, xml: str, bubble: Bubble | None) -> None:
+    def _start(self, owner: Owner, xml: str, bubble: Bubble | None, task: str = "") -> None:
         def send() -> None:
             try:
                 with self._room:
-                    self._send(owner, xml, bubble)
+                    self._send(owner, xml, bubble, task)
             finally:
                 self._count(-1)
 
         self._count(+1)
         threading.Thread(target=send, name="phone", daemon=True).start()
 
-    def _send(self, owner: Owner, xml: str, bubble: Bubble | None) -> None:
+    def _send(self, owner: Owner, xml: str, bubble: Bubble | None, task: str) -> None:
         door = self._doors[owner.channel]
 
         def again(attempt: int) -> None:
@@ -148,7 +159,7 @@ class Hands:
         try:
             request = sign(door, xml, sender=owner.address)
             outcome = deliver(request, self._address, patience=self._patience, again=again)
-            reply = read_reply(door, outcome.body, sender=owner.address)
+            reply = read_answer(door, outcome.body, sender=owner.address)
         except BadReplyError:
             if bubble is not None:
                 self._phones.change(bubble, state=State.FAILED)
@@ -160,12 +171,19 @@ class Hands:
             return
         if bubble is not None:
             self._phones.change(bubble, state=State.DONE)
-        if reply:
+        if isinstance(reply, CardUpdate):
+            if task:  # after anything but a press the platform lets such an answer drop
+                self._platform.card_answered(owner.address, task, caption=reply.caption, card=reply.card)
+        elif reply:
             self._phones.add(owner.key, Side.BOT, reply)
 
     def _arrived(self, row: LogRow) -> None:
         if row["channel"] is not None and (key := self._by_address.get((row["channel"], row["recipient"] or ""))):
             self._phones.arrived(key, row)
+
+    def _changed(self, change: CardChange) -> None:
+        if key := self._by_address.get((Channel.WECOM, change.recipient)):
+            self._phones.card_changed(key, change)
 
     def _tell_events(self) -> None:
         while True:

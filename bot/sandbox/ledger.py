@@ -23,7 +23,8 @@ class LogRow(TypedDict):
 
     Shape: `time` follows the movable clock, `machine` the machine's; `recipient` is None where a call has none;
         `text` is what the person can read; `outcome` is "ok", "duplicate", "rate dropped", "blocked", "invalid user",
-        "errcode N" or the fault's kind; `msgid` is 0 where there is none.
+        "system failed", "card not shown", "task used", "updated", "not a recipient", "errcode N" or the fault's kind;
+        `msgid` is 0 where there is none.
     """
 
     time: datetime
@@ -54,11 +55,21 @@ class Sent:
 
 @dataclass
 class Result:
-    """An accepted call: the answer's fields, what became of it for each recipient, and the events that follow."""
+    """An accepted call: the answer's fields, what became of it for each recipient, and what follows."""
 
     answer: Body = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
     events: list["PlatformEvent"] = field(default_factory=list)
+    changes: list["CardChange"] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class CardChange:
+    """A card that now looks different to one person; with a `replace_text` its buttons are grey and say that."""
+
+    recipient: str
+    msgid: int
+    card: Body
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,10 @@ def text_of(body: Body, kind: str) -> str:
                 f"{row.get('keyname', '')}：{row.get('value', '')}"
                 for row in dicts(part.get("horizontal_content_list"))
             ]
-            buttons = [str(button.get("text", "")) for button in dicts(part.get("button_list"))]
+            replaced = part.get("replace_text")
+            buttons = (
+                [str(replaced)] if replaced else [str(item.get("text", "")) for item in dicts(part.get("button_list"))]
+            )
             parts = (
                 (title.get("title", ""), title.get("desc", ""), part.get("sub_title_text", ""), *rows, *buttons)
                 if title is not None

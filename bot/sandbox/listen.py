@@ -5,17 +5,26 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flask import Flask, abort, request
+from typing_extensions import override
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 LOOPBACK = "127.0.0.1"
 
 
-class _KeepAlive(WSGIRequestHandler):
-    """Keeps a connection open between requests, as the platforms' hosts do."""
+class _Handler(WSGIRequestHandler):
+    """One request a connection, and a connection that was cut is over."""
 
     protocol_version = "HTTP/1.1"
+
+    @override
+    def connection_dropped(self, error: BaseException, environ: "WSGIEnvironment | None" = None) -> None:
+        self.close_connection = True
 
 
 def read_body(most: int) -> bytes:
@@ -42,7 +51,7 @@ def free_port(wanted: int = 0) -> int:
 def make_listener(app: Flask, port: int = 0) -> BaseWSGIServer:
     """A server bound to the loopback, not yet serving; 0 takes a free port."""
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    server = make_server(LOOPBACK, port, app, threaded=True, request_handler=_KeepAlive)
+    server = make_server(LOOPBACK, port, app, threaded=True, request_handler=_Handler)
     server.daemon_threads = True  # type: ignore[attr-defined]  # threaded=True makes a ThreadingMixIn
     return server
 

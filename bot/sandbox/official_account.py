@@ -64,10 +64,11 @@ class Allowance:
 
 @dataclass
 class Follower:
-    """One person's tie to the account."""
+    """One person's tie to the account; of template messages to somebody `failing` the platform says that it failed."""
 
     following: bool = True
     blocked: bool = False
+    failing: bool = False
     allowance: Allowance | None = None
 
 
@@ -112,6 +113,10 @@ class OfficialAccount:
         follower.following = True
         count, span = WINDOWS[trigger]
         follower.allowance = Allowance(count, now + span)
+
+    def know(self, openid: str) -> Follower:
+        """A follower, whose window stays as it is."""
+        return self.followers.setdefault(openid, Follower())
 
     def unfollow(self, openid: str) -> None:
         """The person leaves: no window, nothing arrives any more."""
@@ -194,12 +199,13 @@ class OfficialAccount:
                     {"msgid": seen[1]}, [Sent(openid, "template", text, "duplicate", delivered=False, msgid=seen[1])]
                 )
             self._seen[key] = (now, msgid)
-        delivered = not follower.blocked
-        status = "success" if delivered else "failed:user block"
+        delivered = not (follower.blocked or follower.failing)
+        outcome = "ok" if delivered else "blocked" if follower.blocked else "system failed"
+        status = {"ok": "success", "blocked": "failed:user block"}.get(outcome, "failed: system failed")
         event = PlatformEvent(
             Channel.OFFICIAL_ACCOUNT, openid, "TEMPLATESENDJOBFINISH", {"MsgID": str(msgid), "Status": status}
         )
-        sent = Sent(openid, "template", text, "ok" if delivered else "blocked", delivered, msgid)
+        sent = Sent(openid, "template", text, outcome, delivered, msgid)
         return Result({"msgid": msgid}, [sent], [event])
 
     def _recipient(self, body: Body) -> tuple[str, Follower]:

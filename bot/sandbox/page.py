@@ -1,18 +1,20 @@
 """The page `/sandbox/` and its small JSON API; nothing that is sent to it can make it fail."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 
 from bot.sandbox.listen import read_body
 from bot.sandbox.phones import CHANNEL_WORDS, spoken
-from bot.sandbox.sandbox import Sandbox
+from bot.sandbox.sandbox import PART_WORDS, Sandbox
+from bot.sandbox.trouble import TROUBLES
 from models.channel import Channel
 
 MOST = 64 * 1024
 LONGEST_VERSION = 16
+MOST_OPENED = 8
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'"
 Answer = tuple[Response, int]
 
@@ -53,14 +55,14 @@ def _add_looks(blueprint: Blueprint, sandbox: Sandbox) -> None:
             owners=list(sandbox.hands.owners.values()),
             words=CHANNEL_WORDS,
             wecom=Channel.WECOM,
+            troubles=TROUBLES,
+            parts=PART_WORDS,
         )
 
     @blueprint.get("/state")
     def state() -> Response:
-        since = request.args.get("since", "")
-        return jsonify(
-            sandbox.state(int(since) if since.isascii() and since.isdigit() and len(since) < LONGEST_VERSION else 0)
-        )
+        opened = [_number(word) for word in request.args.get("opened", "").split(",")[:MOST_OPENED] if word]
+        return jsonify(sandbox.state(_number(request.args.get("since", "")), opened))
 
 
 def _add_hands(blueprint: Blueprint, sandbox: Sandbox) -> None:
@@ -100,13 +102,38 @@ def _add_levers(blueprint: Blueprint, sandbox: Sandbox) -> None:
 
     @blueprint.post("/kill")
     def kill() -> Answer:
+        part = _text(_given(), "part")
+        if part:
+            return _done(_known(lambda: sandbox.kill_part(part)))
         sandbox.supervisor.kill()
         return _done("机器人的所有进程都停掉了，就像突然断电")
+
+    @blueprint.post("/freeze")
+    def freeze() -> Answer:
+        given = _given()
+        return _done(_known(lambda: sandbox.freeze_part(_text(given, "part"), on=given.get("on") is not False)))
+
+    @blueprint.post("/fault")
+    def fault() -> Answer:
+        name = _text(_given(), "name")
+        return _done(_known(lambda: sandbox.trouble(name)))
 
     @blueprint.post("/start")
     def start() -> Answer:
         sandbox.supervisor.start()
         return _done("机器人正在重新启动")
+
+
+def _known(do: Callable[[], str]) -> str:
+    """What is to be said; what does not exist ends the request with 404."""
+    try:
+        return do()
+    except KeyError:
+        abort(404)
+
+
+def _number(word: str) -> int:
+    return int(word) if word.isascii() and word.isdigit() and len(word) < LONGEST_VERSION else 0
 
 
 def _is_ours() -> bool:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot.sandbox.ledger import Body, LogRow, dicts
+from bot.sandbox.ledger import Body, CardChange, LogRow, dicts
 from models import clock
 from models.channel import Channel
 
@@ -35,7 +35,7 @@ class State(StrEnum):
 
 @dataclass
 class Bubble:
-    """One thing on a screen. `version` is the number of its last change."""
+    """One thing on a screen. `version` is the number of its last change; `replaced` stands on a card's grey buttons."""
 
     id: int
     phone: str
@@ -52,6 +52,8 @@ class Bubble:
     link: str = ""
     items: list[tuple[str, str]] = field(default_factory=list)
     task: str = ""
+    replaced: str = ""
+    msgid: int = 0
     attempt: int = 1
 
 
@@ -100,7 +102,18 @@ class Phones:
         """A push that the platform delivered."""
         body, kind = row["body"], row["kind"]
         shape = _SHAPES.get(kind, _plain)(body, row["text"])
-        self.add(phone, Side.BOT, push=True, form=kind, **shape)
+        self.add(phone, Side.BOT, push=True, form=kind, msgid=row["msgid"], **shape)
+
+    def card_changed(self, phone: str, change: CardChange) -> None:
+        """A card on a screen looks different now, where it stands."""
+        shape = _card({"template_card": change.card}, "")
+        with self._lock:
+            for bubble in self._screens[phone]:
+                if bubble.form == "template_card" and bubble.msgid == change.msgid:
+                    self._version += 1
+                    for name, value in shape.items():
+                        setattr(bubble, name, value)
+                    bubble.version = self._version
 
 
 def _plain(_: Body, text: str) -> dict[str, Any]:
@@ -137,6 +150,7 @@ def _card(body: Body, _: str) -> dict[str, Any]:
         "items": [(str(item.get("key", "")), str(item.get("text", ""))) for item in dicts(card.get("button_list"))],
         "link": _address(action.get("url")),
         "task": str(card.get("task_id", "")),
+        "replaced": str(card.get("replace_text") or ""),
     }
 
 

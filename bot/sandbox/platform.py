@@ -1,22 +1,25 @@
 """The two platforms in memory: one host that answers as both, keeps a log, and can be told to fail.
 
-`handle` is the whole API; `bot.sandbox.api` only carries it over HTTP. What people do (follow, say, tap) is told
-through `heard`, `unfollowed`, `joined`. Windows, allowances, duplicate checks and rates follow `clock.now()`, tokens
-`clock.machine()`.
+`handle` is the whole API; `bot.sandbox.api` and `bot.sandbox.swift` only carry it over HTTP. What people do (follow, say,
+tap, press) is told through `heard`, `unfollowed`, `joined`, `left`, `pressed`. Windows, allowances, quotas, duplicate checks
+and rates follow `clock.now()`, tokens `clock.machine()`.
 """
 
+import contextlib
 import itertools
-import json
 import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
-from bot.sandbox.faults import Fault, FaultKind, Faults
-from bot.sandbox.ledger import ApiError, Body, LogRow, PlatformEvent, Result, Sent
+from bot.sandbox.call import FALLBACK, Answer, Asked, read, received, recipient_of, struck
+from bot.sandbox.cards import Press
+from bot.sandbox.faults import UNDONE, FaultKind, Faults
+from bot.sandbox.ledger import ApiError, Body, CardChange, LogRow, PlatformEvent, Result, Sent
+from bot.sandbox.limits import Limits
 from bot.sandbox.official_account import Account, OfficialAccount, Trigger
-from bot.sandbox.tokens import TokenState
+from bot.sandbox.tokens import Tokens, TokenState
 from bot.sandbox.wecom import Corp, WeCom
 from models import clock
 from models.channel import Channel
@@ -28,28 +31,7 @@ GET = "GET"
 POST = "POST"
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What goes back over the wire; `lost` means that the connection ends instead.
-
-    Units: `wait` in seconds, before the answer.
-    """
-
-    status: int
-    body: Body
-    lost: bool = False
-    wait: float = 0.0
-
-
-@dataclass
-class _Asked:
-    path: str
-    channel: Channel | None
-    query: Mapping[str, str]
-    body: Body
-
-
-_Verb = Callable[[_Asked], Result]
+_Verb = Callable[[Asked], Result]
 
 
 class Platform:
@@ -59,9 +41,11 @@ class Platform:
         self.official = OfficialAccount(account or Account("wx0123456789abcdef", "official-account-secret"))
         self.wecom = WeCom(corp or Corp("ww0123456789abcdef", "wecom-secret"))
         self.faults = Faults()
+        self.limits = Limits()
         self.log: list[LogRow] = []
         self.events: queue.SimpleQueue[PlatformEvent] = queue.SimpleQueue()
         self.listeners: list[Callable[[LogRow], None]] = []
+        self.card_listeners: list[Callable[[CardChange], None]] = []
         self._lock = threading.RLock()
         self._msgids = itertools.count(time.time_ns() // 1_000)
         self._public: dict[str, tuple[str, _Verb, Channel]] = {
@@ -78,6 +62,7 @@ class Platform:
             (Channel.OFFICIAL_ACCOUNT, "/cgi-bin/message/template/send"): (POST, self._template_send),
             (Channel.OFFICIAL_ACCOUNT, "/cgi-bin/template/get_all_private_template"): (GET, self._templates),
             (Channel.WECOM, "/cgi-bin/message/send"): (POST, self._message_send),
+            (Channel.WECOM, "/cgi-bin/message/update_template_card"): (POST, self._update_card),
         }
         for channel in Channel:
             self._verbs[channel, "/cgi-bin/menu/create"] = (POST, self._menu_setter(channel))
@@ -101,6 +86,31 @@ class Platform:
         with self._lock:
             self.wecom.join(userid)
 
+    def left(self, userid: str) -> None:
+        """A member cannot be reached through the application any more."""
+        with self._lock:
+            self.wecom.leave(userid)
+
+    def pressed(self, userid: str, task: str) -> Press:
+        """A member pressed a button of a card; what the platform says of it."""
+        with self._lock:
+            return self.wecom.pressed(userid, task, now=clock.now())
+
+    def card_answered(self, userid: str, task: str, *, caption: str, card: Body | None = None) -> None:
+        """The bot's direct answer to a press: the buttons turn grey under a caption, or the card is another."""
+        with self._lock, contextlib.suppress(ApiError):  # the platform leaves a card alone when the new one is none
+            result = self.wecom.answered(userid, task, caption=caption, card=card)
+            asked = Asked("passive_reply", Channel.WECOM, {}, {"touser": userid, "caption": caption, "card": card})
+            self.log.extend(self._rows(asked, result))
+            for change in result.changes:
+                self._tell_change(change)
+
+    def tell_tokens(self, channel: Channel, fate: FaultKind) -> None:
+        """All tokens of a platform die at once, by `REVOKED` or `EXPIRED`."""
+        with self._lock:
+            for tokens in self._tokens_of(channel):
+                (tokens.revoke if fate is FaultKind.REVOKED else tokens.expire)()
+
     def next_msgid(self) -> int:
         """A 64-bit id that no earlier run has used."""
         return next(self._msgids)
@@ -114,46 +124,63 @@ class Platform:
 
     def handle(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> Answer:
         """One API call, whole. Never raises, whatever is sent."""
-        fault = self.faults.take(path)
-        events: list[PlatformEvent] = []
+        body = read(raw) if method == POST else {}
+        recipient = recipient_of(path, body)
+        fault = self.faults.take(path, recipient)
+        kind = fault.kind if fault is not None else None
+        result = Result()
         with self._lock:
-            asked = _Asked(path, self._channel(path, query), query, {})
-            if fault is not None and fault.kind in {FaultKind.ERRCODE, FaultKind.HTTP_500, FaultKind.SILENCE}:
-                answer = self._struck(fault)
-                rows = self._rows(asked, Result(), outcome=fault.kind, errcode=answer.body.get("errcode", 0))
+            asked = Asked(path, self._channel(path, query), query, body or {}, body is not None)
+            if fault is not None and kind in UNDONE:
+                answer = struck(fault)
+                rows = self._rows(asked, result, outcome=fault.kind, errcode=answer.body.get("errcode", 0))
             else:
+                if kind in {FaultKind.REVOKED, FaultKind.EXPIRED} and asked.channel is not None:
+                    self.tell_tokens(asked.channel, FaultKind(kind))
                 try:
-                    asked.body = _read(raw) if method == POST else {}
                     result = self._run(method, asked)
                 except ApiError as error:
                     rid = f"{error.errmsg} rid: {self.next_msgid():x}"
                     answer = Answer(200, {"errcode": error.errcode, "errmsg": rid})
-                    rows = self._rows(asked, Result(), outcome=f"errcode {error.errcode}", errcode=error.errcode)
+                    rows = self._rows(asked, result, outcome=f"errcode {error.errcode}", errcode=error.errcode)
                 else:
-                    answer = Answer(200, result.answer if path in BARE_ANSWERS else OK | result.answer)
+                    bare = path in BARE_ANSWERS or path.startswith(FALLBACK)
+                    answer = Answer(200, result.answer if bare else OK | result.answer)
                     rows = self._rows(asked, result)
-                    events = result.events
             self.log.extend(rows)
+        self._tell(rows, result)
+        wait = self.faults.latency + (fault.seconds if fault is not None else 0.0)
+        lost = kind in {FaultKind.LOST, FaultKind.SILENCE}
+        return replace(answer, lost=lost, wait=wait, reset=kind is FaultKind.RESET)
+
+    def _tell(self, rows: list[LogRow], result: Result) -> None:
         for row in rows:
             for listener in self.listeners if row["delivered"] else []:
                 listener(row)
-        for event in events:
+        for change in result.changes:
+            self._tell_change(change)
+        for event in result.events:
             self.events.put(event)
-        if fault is None:
-            return answer
-        lost = fault.kind in {FaultKind.LOST, FaultKind.SILENCE}
-        return Answer(answer.status, answer.body, lost=lost, wait=fault.seconds)
 
-    def _run(self, method: str, asked: _Asked) -> Result:
+    def _tell_change(self, change: CardChange) -> None:
+        for listener in self.card_listeners:
+            listener(change)
+
+    def _run(self, method: str, asked: Asked) -> Result:
+        if not asked.readable:
+            raise ApiError(47001, "data format error")
+        if asked.path.startswith(FALLBACK):
+            return received(asked)
         if asked.path in self._public:
             wanted, verb, _ = self._public[asked.path]
         else:
             wanted, verb = self._guarded(asked)
         if method != wanted:
             raise ApiError(43001 if wanted == GET else 43002, f"require {wanted} method")
+        self.limits.spend(asked.path, clock.now())
         return verb(asked)
 
-    def _guarded(self, asked: _Asked) -> tuple[str, _Verb]:
+    def _guarded(self, asked: Asked) -> tuple[str, _Verb]:
         """The verb behind this path, for whoever shows a good token."""
         if not any(path == asked.path for _, path in self._verbs):
             raise ApiError(40066, "invalid url")
@@ -183,20 +210,28 @@ class Platform:
         stable = self.official.stable_tokens.check(text)
         return stable if stable is not TokenState.UNKNOWN else self.official.classic_tokens.check(text)
 
-    def _custom_send(self, asked: _Asked) -> Result:
+    def _tokens_of(self, channel: Channel) -> tuple[Tokens, ...]:
+        if channel is Channel.WECOM:
+            return (self.wecom.tokens,)
+        return self.official.stable_tokens, self.official.classic_tokens
+
+    def _custom_send(self, asked: Asked) -> Result:
         return self.official.custom_send(asked.body, now=clock.now())
 
-    def _template_send(self, asked: _Asked) -> Result:
+    def _template_send(self, asked: Asked) -> Result:
         return self.official.template_send(asked.body, now=clock.now(), msgid=self.next_msgid())
 
-    def _templates(self, _: _Asked) -> Result:
+    def _templates(self, _: Asked) -> Result:
         return Result(self.official.private_templates())
 
-    def _message_send(self, asked: _Asked) -> Result:
+    def _message_send(self, asked: Asked) -> Result:
         return self.wecom.message_send(asked.body, now=clock.now(), msgid=self.next_msgid())
 
+    def _update_card(self, asked: Asked) -> Result:
+        return self.wecom.update_card(asked.body, now=clock.now())
+
     def _menu_setter(self, channel: Channel) -> _Verb:
-        def put(asked: _Asked) -> Result:
+        def put(asked: Asked) -> Result:
             if asked.body and not isinstance(asked.body.get("button"), list):
                 raise ApiError(40016, "invalid button size")
             self._of(channel).menu = asked.body or None
@@ -205,7 +240,7 @@ class Platform:
         return put
 
     def _menu_getter(self, channel: Channel) -> _Verb:
-        def get(_: _Asked) -> Result:
+        def get(_: Asked) -> Result:
             if (menu := self._of(channel).menu) is None:
                 raise ApiError(46003, "menu no exist")
             return Result(menu if channel is Channel.WECOM else {"menu": menu})
@@ -215,14 +250,8 @@ class Platform:
     def _of(self, channel: Channel) -> OfficialAccount | WeCom:
         return self.wecom if channel is Channel.WECOM else self.official
 
-    def _struck(self, fault: Fault) -> Answer:
-        if fault.kind is FaultKind.ERRCODE:
-            return Answer(200, {"errcode": fault.errcode, "errmsg": "ordered fault"})
-        return Answer(500, {})
-
-    def _rows(self, asked: _Asked, result: Result, *, outcome: str = "ok", errcode: int = 0) -> list[LogRow]:
-        recipient = asked.body.get("touser")
-        nobody = Sent(recipient if isinstance(recipient, str) else None, "", "", outcome, delivered=False)
+    def _rows(self, asked: Asked, result: Result, *, outcome: str = "ok", errcode: int = 0) -> list[LogRow]:
+        nobody = Sent(recipient_of(asked.path, asked.body), "", "", outcome, delivered=False)
         return [
             LogRow(
                 time=clock.now(),
@@ -240,13 +269,3 @@ class Platform:
             )
             for sent in result.sent or [nobody]
         ]
-
-
-def _read(raw: bytes) -> Body:
-    try:
-        body = json.loads(raw.decode())
-    except (ValueError, RecursionError) as error:
-        raise ApiError(47001, "data format error") from error
-    if not isinstance(body, dict):
-        raise ApiError(47001, "data format error")
-    return body

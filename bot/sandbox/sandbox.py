@@ -3,6 +3,7 @@
 import secrets
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +12,8 @@ from bot.sandbox.bot_view import BotView
 from bot.sandbox.hands import Hands
 from bot.sandbox.phones import ZONE, Phones, spoken
 from bot.sandbox.platform import Platform
-from bot.sandbox.supervisor import BotState, Supervisor
+from bot.sandbox.supervisor import PARTS, BotState, Supervisor
+from bot.sandbox.trouble import TROUBLES, open_troubles
 from models import clock
 from models.channel import Channel
 
@@ -29,6 +31,7 @@ BOT_WORDS = {
     BotState.STOPPED: "机器人已停掉",
     BotState.FAILED: "机器人自己退出了",
 }
+PART_WORDS = {"web": "网页进程", "worker": "派送进程", "scheduler": "调度进程", "valkey": "队列"}
 
 
 @dataclass
@@ -45,8 +48,8 @@ class Sandbox:
     run: str = field(default_factory=lambda: secrets.token_hex(6))
     _moving: threading.Lock = field(default_factory=threading.Lock)
 
-    def state(self, since: int) -> dict[str, Any]:
-        """What the page polls: everything small, and the bubbles that changed after `since`."""
+    def state(self, since: int, opened: Sequence[int] = ()) -> dict[str, Any]:
+        """What the page polls: all that is small, the bubbles that changed after `since`, the lives of opened rows."""
         now = clock.now()
         version, bubbles = self.phones.since(since)
         local = now.astimezone(ZONE)
@@ -60,9 +63,43 @@ class Sandbox:
             "next": self._next(now),
             "outbox": self.view.outbox_rows(OUTBOX_SHOWN),
             "counts": self.view.outbox_counts(),
+            "lives": {push_id: life.plain() for push_id in opened if (life := self.view.life(push_id, now))},
+            "faults": open_troubles(self.platform, now),
+            "parts": self._parts(),
             "following": {key: self.hands.is_following(key) for key in self.hands.owners},
             "menus": {channel.value: self._menu(channel) for channel in Channel},
         }
+
+    def trouble(self, name: str) -> str:
+        """Let something go wrong, or all go well again; what to say about it. Raises: KeyError."""
+        trouble = TROUBLES[name]
+        trouble.make(self.platform)
+        return trouble.said
+
+    def kill_part(self, name: str) -> str:
+        """Kill one process of the bot; what to say about it. Raises: KeyError."""
+        word = PART_WORDS[name]
+        killed = self.supervisor.kill_part(name)
+        return f"{word}停掉了，看它自己再起来" if killed else f"{word}现在没有在运行"
+
+    def freeze_part(self, name: str, *, on: bool) -> str:
+        """Let one process of the bot stand still, or go on; what to say about it. Raises: KeyError."""
+        word = PART_WORDS[name]
+        if not self.supervisor.freeze_part(name, on=on):
+            return f"{word}现在没有在运行"
+        return f"{word}停住不动了，别的进程会接着发" if on else f"{word}又动起来了"
+
+    def _parts(self) -> list[dict[str, Any]]:
+        found = {part.name: part for part in self.supervisor.parts()}
+        return [
+            {
+                "name": name,
+                "word": PART_WORDS[name],
+                "alive": name in found,
+                "frozen": name in found and found[name].frozen,
+            }
+            for name in PARTS
+        ]
 
     def forward(self) -> datetime | None:
         """Move the clock to the next due moment and give the bot time to act on it; None when nothing is planned."""

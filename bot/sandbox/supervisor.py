@@ -9,16 +9,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from bot.sandbox.listen import LOOPBACK
 from workers import leash
 
-FAREWELL = 8.0
+FAREWELL = 15.0
 POLL = 0.1
 PATIENCE = 30.0
+PROC = Path("/proc")
+PARTS = ("web", "worker", "scheduler", "valkey")
+STOPPED = "T"
 
 
 class BotState(StrEnum):
@@ -28,6 +32,15 @@ class BotState(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
     FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One program of the bot's tree that runs now."""
+
+    name: str
+    pid: int
+    frozen: bool
 
 
 class Supervisor:
@@ -66,6 +79,30 @@ class Supervisor:
     def stop(self) -> None:
         """Ask the tree to end, and kill what does not."""
         self._order(lambda: self._end(signal.SIGTERM))
+
+    def parts(self) -> list[Part]:
+        """The programs of the tree that run now; [] where the system does not show them."""
+        child = self._child
+        if child is None or child.poll() is not None:
+            return []
+        named = ((_name_of(pid), pid) for pid in _children(child.pid))
+        return [Part(name, pid, _is_frozen(pid)) for name, pid in named if name]
+
+    def kill_part(self, name: str) -> bool:
+        """SIGKILL one program with all it started; its tree starts it again. False when it does not run."""
+        return self._signal(name, signal.SIGKILL)
+
+    def freeze_part(self, name: str, *, on: bool) -> bool:
+        """Let one program stand still, or go on. False when it does not run."""
+        return self._signal(name, signal.SIGSTOP if on else signal.SIGCONT)
+
+    def _signal(self, name: str, how: signal.Signals) -> bool:
+        found = [part.pid for part in self.parts() if part.name == name]
+        for pid in found:
+            for each in (pid, *_descendants(pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, how)
+        return bool(found)
 
     def wait_ready(self, seconds: float = PATIENCE) -> bool:
         """Wait until the bot answers; False when it ended or time is up."""
@@ -129,3 +166,36 @@ class Supervisor:
             return False
         finally:
             connection.close()
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for file in (PROC / str(pid) / "task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(word) for word in file.read_text().split()]
+    return found
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    for child in _children(pid):
+        yield child
+        yield from _descendants(child)
+
+
+def _name_of(pid: int) -> str:
+    """Which program this is; "" when none of ours."""
+    try:
+        words = (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return ""
+    if any("valkey" in word for word in words):
+        return "valkey"
+    after = iter(words)
+    return next((name for word in after if word == "bot.cli" and (name := next(after, "")) in PARTS), "")
+
+
+def _is_frozen(pid: int) -> bool:
+    try:
+        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] == STOPPED
+    except (OSError, IndexError):
+        return False

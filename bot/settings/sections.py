@@ -234,6 +234,7 @@ class Retention(Section):
     """How long traces of messages are kept."""
 
     message_key_days: int = Field(default=30, ge=1, le=365)
+    push_days: int = Field(default=180, ge=7, le=3650)
     stored_reply_hours: int = Field(default=24, ge=1, le=168)
 
 

@@ -7,13 +7,15 @@ from typing import Any
 
 from sqlmodel import Session
 
-from handlers.chat.concern import concerning
-from handlers.chat.officers import Correct, begin, which_unit
+from handlers.chat.concern import concerning, named_in
+from handlers.chat.officers import Correct, begin, unit_in, which_unit
 from handlers.dialogue.conversation import conversation, undoes
 from handlers.dialogue.question import Choice, FreeText, Number, OneOf, Several
+from handlers.dialogue.replay import answered
 from handlers.dialogue.steps import Dialogue, ask, once, remember, tell
 from handlers.dialogue.talk import Talk
 from models.checkin import Area, Overall, headcount, submit
+from models.concern import class_named
 from models.dorm_digest import DormDigest, dorm_digest
 from models.errors import SomeoneWasFirstError
 from models.post import Role, first_to_tell
@@ -86,12 +88,23 @@ REVIEW = Choice("class_checkin.review", Review)
 PART = Choice("class_checkin.part", Part)
 
 
+def words_not_sent(session: Session, _actor: Actor, log: list[dict[str, Any]]) -> int | None:
+    """Somebody was named, or a question for the teachers was written, since the officer last said whether there is anybody."""
+    answers = answered(log)
+    asked = [at for at, (key, _) in enumerate(answers) if key == WHO.key]
+    answers = answers[asked[-1] :] if asked else []
+    named = named_in(answers)
+    if not named and all(key != QUESTION.key for key, _ in answers):
+        return None
+    return class_named(session, named) or unit_in(log)
+
+
 @undoes
 def not_sent(_session: Session, _actor: Actor, _result: Any, *, now: datetime) -> None:
     """「返回」 past a check-in that somebody else's came before: nothing was written."""
 
 
-@conversation("class_checkin", start=["周报", "小结"], who=Role.COMMITTEE_MEMBER)
+@conversation("class_checkin", start=["周报", "小结"], who=Role.COMMITTEE_MEMBER, unsent=words_not_sent)
 def class_checkin(talk: Talk) -> Dialogue:
     """One class, one week: four answers when all is calm."""
     unit_id = yield from which_unit(talk, Role.COMMITTEE_MEMBER, WHICH)

@@ -10,10 +10,11 @@ from handlers.chat.urgent import for_oneself, for_someone
 from handlers.dialogue.conversation import BOUND, conversation, undoes
 from handlers.dialogue.people import PersonOf
 from handlers.dialogue.question import Choice, FreeText
+from handlers.dialogue.replay import answered
 from handlers.dialogue.steps import Dialogue, ask, once, remember
 from handlers.dialogue.talk import Talk
 from models.alert import Trigger, raise_alert, withdraw
-from models.concern import Attention, send_concern
+from models.concern import Attention, class_to_tell, send_concern
 from models.person import Kind, Person, Student, students_of
 from models.talk import Actor
 from models.unit import Level, below
@@ -81,13 +82,25 @@ def concerning(talk: Talk) -> Any:
     return answers
 
 
+def named_in(answers: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Whom a log's answers named last, as `concerning` hands it on; {} when nobody was named yet."""
+    named = [value for key, value in answers if key == SUBJECT.key]
+    return {"subject": SUBJECT.from_json(named[-1]).as_json()} if named else {}
+
+
+def words_not_sent(session: Session, actor: Actor, log: list[dict[str, Any]]) -> int | None:
+    """Something was written about somebody: the class whose teachers would hear of it."""
+    named = named_in(answered(log))
+    return class_to_tell(session, actor, named) if named else None
+
+
 @undoes
 def not_about_oneself(session: Session, actor: Actor, result: Any, *, now: datetime) -> None:
     """「返回」 past 「我自己」: the alert is withdrawn; whoever was called keeps it."""
     withdraw(session, actor, int(result), now=now)
 
 
-@conversation("concern", start=["有事"], who=BOUND)
+@conversation("concern", start=["有事"], who=BOUND, unsent=words_not_sent)
 def concern(talk: Talk) -> Dialogue:
     """Something on one's mind, on any day: about somebody, or about oneself."""
     if (yield from ask(ABOUT)) is About.MYSELF:

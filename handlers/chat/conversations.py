@@ -5,7 +5,8 @@ from handlers.chat.class_checkin import class_checkin
 from handlers.chat.concern import concern
 from handlers.chat.dorm_checkin import dorm_checkin
 from handlers.chat.my_data import my_data
+from handlers.chat.rebinding import rebinding
 from handlers.chat.summaries import progress, summaries
 from handlers.chat.urgent import urgent
 
-CONVERSATIONS = [class_checkin, dorm_checkin, concern, summaries, progress, my_data, binding, urgent]
+CONVERSATIONS = [class_checkin, dorm_checkin, concern, summaries, progress, my_data, binding, rebinding, urgent]

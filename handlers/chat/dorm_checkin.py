@@ -3,17 +3,22 @@
 from enum import StrEnum
 from typing import Any
 
+from sqlmodel import Session
+
 from handlers.chat.officers import Correct, begin, which_unit
 from handlers.chat.urgent import for_someone
 from handlers.dialogue.conversation import conversation
 from handlers.dialogue.question import Choice, FreeText, OneOf
+from handlers.dialogue.replay import answered
 from handlers.dialogue.steps import Dialogue, ask, once, remember
 from handlers.dialogue.talk import Talk
 from models.alert import Trigger
 from models.checkin import NOT_ALL_THERE, DormState, Share, submit
+from models.concern import class_to_tell
 from models.errors import DomainError
 from models.post import Role
 from models.round import RoundKind
+from models.talk import Actor
 
 
 class AllThere(StrEnum):
@@ -54,7 +59,13 @@ SHARE = Choice("dorm_checkin.share", Share)
 HOW_SOON = Choice("dorm_checkin.how_soon", HowSoon)
 
 
-@conversation("dorm_checkin", start=["宿舍"], who=Role.DORM_OFFICER)
+def words_not_sent(session: Session, actor: Actor, log: list[dict[str, Any]]) -> int | None:
+    """「有件事想说」 has a topic at least: the officer's class, whose teachers would hear of it."""
+    begun = any(key == TOPIC.key for key, _ in answered(log))
+    return class_to_tell(session, actor, {}) if begun else None
+
+
+@conversation("dorm_checkin", start=["宿舍"], who=Role.DORM_OFFICER, unsent=words_not_sent)
 def dorm_checkin(talk: Talk) -> Dialogue:
     """One room, two weeks: two answers when all is as usual."""
     unit_id = yield from which_unit(talk, Role.DORM_OFFICER, WHICH)

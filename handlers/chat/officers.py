@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Any
 
 from handlers.dialogue.question import OneOf
+from handlers.dialogue.replay import answered
 from handlers.dialogue.steps import ask, remember
 from handlers.dialogue.talk import Talk
 from models.checkin import find_sent, own_units
@@ -25,6 +26,17 @@ def which_unit(talk: Talk, role: Role, which: OneOf) -> Any:
     if len(units) == 1:
         return int(units[0][0])
     return int((yield from ask(which, options=units)))
+
+
+def unit_in(log: list[dict[str, Any]]) -> int | None:
+    """The unit that `which_unit` found, as a conversation's log has it; None when it is not settled yet."""
+    chosen = [value for key, value in answered(log) if key.endswith(".which")]
+    if chosen:
+        return int(chosen[-1])
+    units: list[list[str]] = next(
+        (entry["v"] for entry in log if entry["k"] == "remember" and entry["n"] == "units"), []
+    )
+    return int(units[0][0]) if len(units) == 1 else None
 
 
 def _named_units(talk: Talk, role: Role) -> list[list[str]]:

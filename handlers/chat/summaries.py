@@ -7,9 +7,12 @@ from handlers.dialogue.question import Choice, OneOf
 from handlers.dialogue.steps import Dialogue, ask, once, remember, tell
 from handlers.dialogue.talk import Talk
 from models.link import make_link
-from models.progress import Progress
+from models.outbox import note_opened
+from models.post import CENTRE_LEADS
+from models.progress import Progress, missing_before
 from models.progress import progress as class_progress
 from models.summary import OF_THE_CLASS, Row, alerts_for, classes_of, overview
+from models.unit import Unit
 
 LIST = OneOf("summaries.list")
 PAGE_BYTES = 1500  # of a reply's 2,000
@@ -41,6 +44,7 @@ def summaries(talk: Talk) -> Dialogue:
 
 def _rows(talk: Talk) -> list[list[str]]:
     words, person_id = talk.words, talk.actor.person
+    note_opened(talk.session, person_id, now=talk.now)
     alerts = alerts_for(talk.session, talk.policy.duty, person_id, now=talk.now)
     classes = overview(talk.session, talk.policy.checkin, person_id, now=talk.now)
     return [
@@ -63,12 +67,13 @@ def _row(talk: Talk, row: Row) -> str:
     return " · ".join(parts)
 
 
-@conversation("progress", start=["进度"], who=OF_THE_CLASS, light=True)
+@conversation("progress", start=["进度"], who=(*OF_THE_CLASS, *CENTRE_LEADS), light=True)
 def progress(talk: Talk) -> Dialogue:
     """Each class: late, not yet, done; a page at a time."""
     pages = yield from remember("pages", lambda: _pages(talk))
     if not pages:
-        return talk.say("progress.no_class")
+        own = any(post.role in OF_THE_CLASS for post in talk.actor.posts)
+        return talk.say("progress.no_class" if own else "progress.no_class_centre")
     for page in pages[:-1]:
         yield from tell("progress.page", lines=page)
         yield from ask(NEXT)
@@ -76,6 +81,7 @@ def progress(talk: Talk) -> Dialogue:
 
 
 def _pages(talk: Talk) -> list[str]:
+    note_opened(talk.session, talk.actor.person, now=talk.now)
     classes = classes_of(talk.session, talk.actor.person)
     if not classes:
         return []
@@ -83,13 +89,25 @@ def _pages(talk: Talk) -> list[str]:
     missing = sorted((row for row in rows if not row.sent_at), key=lambda row: not row.late)
     done = [row for row in rows if row.sent_at]
     pages = [talk.words("progress.head", done=len(done), total=len(rows), due=it.due_at)]
-    for row in (*missing, *done):
-        line = _line(talk, row)
+    lines = [_line(talk, row) for row in (*missing, *done)] + _lines_of_before(talk, classes)
+    for line in lines:
         if len(f"{pages[-1]}\n{line}".encode()) > PAGE_BYTES:
             pages.append(line)
         else:
             pages[-1] += f"\n{line}"
     return pages
+
+
+def _lines_of_before(talk: Talk, classes: list[Unit]) -> list[str]:
+    """Which classes never sent in the round that closed last: the list that its push speaks of."""
+    before = missing_before(talk.session, talk.policy.checkin, classes, now=talk.now)
+    if before is None or not before[1]:
+        return []
+    it, names = before
+    return [
+        talk.words("progress.before", due=it.due_at),
+        *(talk.words("progress.not_yet", unit=name) for name in names),
+    ]
 
 
 def _line(talk: Talk, row: Progress) -> str:

@@ -4,6 +4,9 @@ import re
 import types
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import Session
 
 from handlers.dialogue.question import Question
 from handlers.dialogue.reading import plain
@@ -24,6 +27,9 @@ GLOBAL_WORDS = {
 }
 """The words that mean the same in every state."""
 
+Unsent = Callable[[Session, Actor, list[dict[str, Any]]], int | None]
+"""Takes a conversation's log; the class whose teachers would hear of what is typed in it and not sent, None when nothing is."""
+
 EVERYBODY = "everybody"
 BOUND = "bound"
 STAFF = "staff"
@@ -33,7 +39,10 @@ _KEY = re.compile(r"^[a-z][a-z_]*(\.[a-z][a-z_0-9]*)+$")
 
 @dataclass(frozen=True)
 class Conversation:
-    """A script, its start words, and who may start it. `light`: leaving it loses nothing, so nobody is asked."""
+    """A script, its start words, and who may start it.
+
+    `light`: leaving it loses nothing, so nobody is asked. `unsent` reads off its log what its teachers are still to be told.
+    """
 
     name: str
     script: Callable[[Talk], Dialogue]
@@ -41,6 +50,7 @@ class Conversation:
     who: Who
     questions: tuple[Question[object], ...]
     light: bool
+    unsent: Unsent | None = None
 
     def open_to(self, actor: Actor) -> bool:
         """Whether somebody may start it. What they see inside is another question."""
@@ -59,13 +69,14 @@ def conversation(
     start: Iterable[str] = (),
     who: Role | Collection[Role] | str = BOUND,
     light: bool = False,
+    unsent: Unsent | None = None,
 ) -> Callable[[Callable[[Talk], Dialogue]], Conversation]:
     """Declare a conversation. Its questions stand above it in its file, so that the start-up can check them."""
     allowed: Who = who if isinstance(who, str) and not isinstance(who, Role) else _roles(who)
 
     def declare(script: Callable[[Talk], Dialogue]) -> Conversation:
         questions = tuple(value for value in script.__globals__.values() if isinstance(value, Question))
-        return Conversation(name, script, tuple(start), allowed, questions, light)
+        return Conversation(name, script, tuple(start), allowed, questions, light, unsent)
 
     return declare
 

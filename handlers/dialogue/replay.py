@@ -242,6 +242,11 @@ def last_answered(log: list[Entry]) -> int | None:
     return next((at for at in range(len(log) - 1, -1, -1) if log[at]["k"] == "ask" and "a" in log[at]), None)
 
 
+def answered(log: list[Entry]) -> list[tuple[str, Any]]:
+    """The key and the JSON answer of each answered question, in order."""
+    return [(entry["n"].split("#")[0], entry["a"]) for entry in log if entry["k"] == "ask" and "a" in entry]
+
+
 def wall_after(log: list[Entry], at: int) -> bool:
     """Whether a write that cannot be taken back stands after a place in the log."""
     return any(entry["k"] == "once" and find_undo(entry["u"]) is None for entry in log[at:])

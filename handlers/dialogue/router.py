@@ -8,23 +8,25 @@ import logging
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session
 
-from handlers.dialogue.conversation import GLOBAL_WORDS, Conversation, Registry
-from handlers.dialogue.question import LONGEST_TEXT, STICKER, Heard, Question, Read
+from handlers.dialogue.calls import URGENT, Calls, Meeting
+from handlers.dialogue.conversation import EVERYBODY, GLOBAL_WORDS, Conversation, Registry
+from handlers.dialogue.question import STICKER, Heard, Question, Read, Unclear
 from handlers.dialogue.reading import folded, pick, plain
 from handlers.dialogue.replay import Asking, Frame, LogBrokenError, Replay, last_answered, take_back, wall_after
 from handlers.dialogue.safety import Safety, is_number
 from handlers.dialogue.stack import Stack
 from handlers.dialogue.steps import Said
 from handlers.dialogue.talk import Talk
+from handlers.dialogue.waiting import MOST_BYTES, StillTrue, Waiting
 from handlers.words.catalogue import Words
 from models import clock
-from models.alert import Told, Trigger, add_words, call, raise_alert, standing, tell_of_words, told_names
+from models.alert import standing
 from models.db import is_database_error
 from models.errors import DomainError
 from models.policy import Policy
@@ -32,7 +34,6 @@ from models.talk import Actor, Met, OpenTalk
 
 log = logging.getLogger(__name__)
 
-URGENT = "urgent"
 STARTED = clock.machine()
 """When this process began: a talk touched before that resumes with a line on where it was."""
 
@@ -48,20 +49,6 @@ _ONE_LINE = re.compile(r"(\D+?)(?:[\s:,;+/|、]+|(?=\d))(\S.*)", re.DOTALL)
 _GLOBALS = {plain(word): name for name, words in GLOBAL_WORDS.items() for word in words}
 
 
-@dataclass
-class Meeting:
-    """One message being answered."""
-
-    session: Session
-    actor: Actor
-    heard: Heard
-    stack: Stack
-    now: datetime
-    failures: int
-    lead: list[str] = field(default_factory=list)
-    back_again: str | None = None  # the line on where we were, for somebody who goes on after a while
-
-
 class Router:
     """Answers messages with the registry's conversations."""
 
@@ -71,11 +58,14 @@ class Router:
         words: Words,
         policy: Policy,
         savepoint: Callable[[Session], AbstractContextManager[None]],
+        still_true: StillTrue,
     ) -> None:
         self.registry = registry
         self.words = words
         self.policy = policy
         self._savepoint = savepoint
+        self._shelf = Waiting(words, still_true)
+        self._calls = Calls(words, policy)
 
     def respond(self, session: Session, met: Met, heard: Heard, *, now: datetime) -> tuple[str, OpenTalk]:
         """The reply, and what to store."""
@@ -87,7 +77,8 @@ class Router:
             meeting.failures = 0
         text = self._route(meeting)
         reply = "\n\n".join([*meeting.lead, text])
-        return reply, OpenTalk(meeting.stack.dump(), now, meeting.failures if meeting.stack.frames else 0, None)
+        failures = meeting.failures if meeting.stack.frames else 0
+        return reply, OpenTalk(meeting.stack.dump(), now, failures, None, self._unsent_for(meeting))
 
     def welcome(self, actor: Actor) -> str:
         """What a new follower reads; somebody who comes back and is bound still, by name."""
@@ -107,7 +98,7 @@ class Router:
             text = self.help_text()
         if closes:
             return text, OpenTalk(None, now, 0, None)
-        return text, OpenTalk(met.talk.log, met.talk.touched_at or now, failures, met.talk.dropped)
+        return text, replace(met.talk, touched_at=met.talk.touched_at or now, failures=failures)
 
     def help_text(self) -> str:
         """The phones, for when nothing else works any more."""
@@ -117,10 +108,19 @@ class Router:
 
     def _load(self, met: Met) -> Stack:
         try:
-            return Stack.load(met.talk)
+            stack = Stack.load(met.talk)
         except (ValueError, KeyError, TypeError):
             log.warning("a talk's log could not be read and was let go", extra={"contact": met.actor.contact_id})
             return Stack()
+        if met.actor.person_id is None and (strange := [it for it in stack.frames if not self._is_for_all(it.name)]):
+            # Whoever lost the person in the middle, to another account or by leaving the roster, sees no more of their talks.
+            stack.frames = [it for it in stack.frames if it not in strange]
+            stack.leave_for = None
+        return stack
+
+    def _is_for_all(self, name: str) -> bool:
+        it = self.registry.by_name.get(name)
+        return it is not None and it.who == EVERYBODY
 
     def _put_away_if_old(self, it: Meeting, talk: OpenTalk) -> None:
         name = talk.dropped
@@ -130,25 +130,44 @@ class Router:
             it.stack.leave_for = None
         old = self.registry.by_name.get(name) if name else None
         if old is not None and not old.light and old.start:
-            it.lead.append(self.words("dialogue.put_away", title=self._title(old), word=old.start[0]))
+            key = "dialogue.put_away" if talk.dropped is None or talk.unsent_for is None else "dialogue.put_away_unsent"
+            it.lead.append(self.words(key, title=self._title(old), word=old.start[0]))
         if it.stack.frames and it.stack.touched is not None:
             paused = talk.touched_at is not None and it.now - talk.touched_at >= LONG_PAUSE
             top = self.registry.by_name.get(it.stack.frames[-1].name)
             if (paused or it.stack.touched < STARTED) and top is not None and not top.light and top.name != URGENT:
                 it.back_again = self.words("dialogue.resumed", title=self._title(top))
 
+    def _unsent_for(self, it: Meeting) -> int | None:
+        """The class whose teachers would hear of what is typed and not sent in the open talks; None when there is nothing."""
+        for frame in reversed(it.stack.frames):
+            what = self.registry.by_name.get(frame.name)
+            if what is None or what.unsent is None:
+                continue
+            try:
+                class_id = what.unsent(it.session, it.actor, frame.log)
+            except (ValueError, LookupError, TypeError):  # an older release's log must not hold its person
+                log.warning("nobody can tell what a talk holds unsent", extra={"conversation": frame.name})
+                continue
+            if class_id is not None:
+                return class_id
+        return None
+
     # ── the order of things ─────────────────────────────────────────────────────────────────────────────────
 
     def _route(self, it: Meeting) -> str:
         safety = it.heard.safety
         if safety is Safety.WORDS:
-            self._call_the_centre_again(it)
+            self._calls.call_again(it, self._question(it))
         if safety is not Safety.NO and not self._is_an_answer(it, safety):
             return self._urgent(it, safety)
         word = _GLOBALS.get(plain(it.heard.text)) if it.heard.is_text else None
         if word is not None and word != URGENT and not self._is_a_number(it):
             it.stack.leave_for = None  # what is shown next is the open question, so a number belongs to that one
             return {"cancel": self._cancel, "back": self._back, "help": self._help, "waiting": self._waiting}[word](it)
+        if self._wants_more(it):
+            it.stack.leave_for = None
+            return self._waiting(it)
         started = self.registry.started_by(it.heard.text) if it.heard.is_text else None
         if it.stack.top is not None:
             return self._open(it, started)
@@ -181,40 +200,15 @@ class Router:
     def _urgent(self, it: Meeting, safety: Safety) -> str:
         top = it.stack.top
         if top is not None and top.name == URGENT and top.open_question is not None:
-            return f"{self._heard_again(it, top, safety)}\n\n{top.open_question['s']}"
+            return f"{self._calls.heard_again(it, top, safety)}\n\n{top.open_question['s']}"
         it.stack.leave_for = None
-        number_open = self._is_a_number(it)
-        trigger = Trigger.WORDS if safety is Safety.WORDS else Trigger.CALL
-        alert = raise_alert(it.session, it.actor, trigger, policy=self.policy.duty, now=it.now, asks=True)
-        names: list[str] = []
+        frame = self._calls.begun(it, safety, number_open=self._is_a_number(it))
         if safety is Safety.WORDS:
-            # The one sentence may be all that ever comes: whoever is called reads it on the alert's page.
-            add_words(it.session, alert.id or 0, {"facts": it.heard.text[:LONGEST_TEXT]}, now=it.now)
-            names = call(it.session, alert.id or 0, Told.CENTRE, policy=self.policy.duty, now=it.now)
             self._keep_as_answer(it)
         it.lead.clear()
-        args = {"alert": alert.id, "trigger": trigger.value, "number": number_open, "names": names}
-        it.stack.frames.append(Frame(URGENT, it.now, args, []))
+        it.stack.frames.append(frame)
         it.heard = Heard("")
         return self._play(it, None)
-
-    def _call_the_centre_again(self, it: Meeting) -> None:
-        """A safety word inside the urgent talk calls the centre now, whatever question is open, and is kept for its page."""
-        top, question = it.stack.top, self._question(it)
-        if top is None or top.name != URGENT:
-            return
-        call(it.session, top.args["alert"], Told.CENTRE, policy=self.policy.duty, now=it.now)
-        if question is None or question.kind != "text":  # a text the script keeps by itself
-            add_words(it.session, top.args["alert"], {"facts": it.heard.text[:LONGEST_TEXT]}, now=it.now)
-
-    def _heard_again(self, it: Meeting, top: Frame, safety: Safety) -> str:
-        """Another call inside the urgent talk."""
-        if safety is not Safety.WORDS:
-            return self.words("urgent.phones")
-        names = told_names(it.session, top.args["alert"], policy=self.policy.duty)
-        talk = Talk(it.session, it.actor, self.words, self.policy, it.now)
-        heard = self.words("urgent.heard_words" if names else "urgent.heard_words_nobody", names=talk.teachers(names))
-        return f"{heard}\n\n{self.words('urgent.phones')}"
 
     def _keep_as_answer(self, it: Meeting) -> None:
         """A safety word inside a free text: the text stays the answer, and the talk goes on behind it later.
@@ -291,7 +285,36 @@ class Router:
     def _waiting(self, it: Meeting) -> str:
         """「查看」 answers no open question: it stays open, and is shown again."""
         top = it.stack.top
-        return self._menu(it) if top is None else f"{self._menu(it)}\n\n{self._where_we_were(top)}"
+        below = "" if top is None else f"\n\n{self._where_we_were(top)}"
+        if it.actor.person_id is None:
+            return f"{self._menu(it)}{below}"
+        room = MOST_BYTES - sum(len(f"{lead}\n\n".encode()) for lead in it.lead)
+        word = GLOBAL_WORDS["waiting"][0] if self._takes_more(it) else self.words("dialogue.more")
+        text = self._shelf.page(it.session, it.actor, room=room - len(below.encode()), word=word, now=it.now)
+        if top is not None and len(f"{text}{below}".encode()) > room:
+            # Both do not fit, and the question can be had again.
+            title = self._title(self.registry.by_name.get(top.name))
+            below = f"\n\n{self.words('waiting.still_open', title=title)}"
+        return f"{text}{below}"
+
+    def _wants_more(self, it: Meeting) -> bool:
+        """「更多」 after 「查看」, where no open question wants it itself."""
+        return (
+            it.heard.is_text
+            and plain(it.heard.text) == plain(self.words("dialogue.more"))
+            and it.actor.person_id is not None
+            and not self._takes_more(it)
+            and self._shelf.anything(it.session, it.actor, now=it.now)
+        )
+
+    def _takes_more(self, it: Meeting) -> bool:
+        """Whether 「更多」 would be an answer to the open question, or turn its page."""
+        question = self._question(it)
+        entry = it.stack.top.open_question if it.stack.top else None
+        if question is None or entry is None:
+            return False
+        talk = Talk(it.session, it.actor, self.words, self.policy, it.now)
+        return not isinstance(question.read(Heard(self.words("dialogue.more")), entry["o"], talk), Unclear)
 
     def _menu(self, it: Meeting) -> str:
         if it.actor.person_id is None:
@@ -423,17 +446,10 @@ class Router:
             return self.words(error.key, **error.values)
         it.stack.frames[-1] = trial
         if isinstance(outcome, Asking) and outcome.unclear:
-            self._keep_what_was_not_understood(it, trial)
+            self._calls.keep_what_was_not_understood(it, trial)
         if isinstance(outcome, Asking):
             return f"{outcome.text}\n{self._foot(trial)}"
         return self._ended(it, outcome)
-
-    def _keep_what_was_not_understood(self, it: Meeting, top: Frame) -> None:
-        """Inside the urgent talk no words are lost over a question: 「三号楼天台」 is no option, and may be all that comes."""
-        if top.name == URGENT and it.heard.is_text and it.heard.safety is Safety.NO:
-            alert_id = int(top.args["alert"])
-            add_words(it.session, alert_id, {"facts": it.heard.text[:LONGEST_TEXT]}, now=it.now)
-            tell_of_words(it.session, alert_id, policy=self.policy.duty, now=it.now)
 
     def _changed(self, it: Meeting) -> str:
         """A release changed the script too much: the talk ends with a word."""

@@ -67,6 +67,10 @@ class Words:
             return "、".join(str(self.show(each)) for each in value)
         return value
 
+    def placeholders(self, key: str) -> set[str]:
+        """What a sentence wants to be given, beyond what every sentence may use."""
+        return _placeholders(key, self._sentences[key]) - self.always.keys()
+
     def keys(self) -> Iterable[str]:
         """Every key."""
         return self._sentences.keys()

@@ -23,6 +23,7 @@ from models.contact import Contact
 from models.db import Database, savepoint
 from tests.handlers.small import SmallWords
 from tests.world import World
+from workers.still_true import holds
 
 ASKED = FreeText("small.note")
 
@@ -31,7 +32,7 @@ def turn_of(world: World, *conversations: Conversation, ring: Ring | None = None
     """A turn with some conversations, else with the real ones."""
     words = SmallWords() if conversations else world.words
     scripts = [*conversations, urgent] if conversations else CONVERSATIONS
-    router = Router(Registry(scripts, words), words, world.policy, savepoint)
+    router = Router(Registry(scripts, words), words, world.policy, savepoint, holds)
     return Turn(router, ring or world.rung.extend, threads)
 
 

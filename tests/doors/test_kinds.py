@@ -26,7 +26,13 @@ TURNS = {
     "event/subscribe": InboundKind.FOLLOW,
     "event/unsubscribe": InboundKind.UNFOLLOW,
     "event/click": InboundKind.MENU,
-    "event/template_card_event": InboundKind.MENU,
+    "event/template_card_event": InboundKind.PRESS,
+    "event/templatesendjobfinish": InboundKind.RECEIPT,
+    "event/subscribe_msg_popup_event": InboundKind.SUBSCRIPTION,
+    "event/subscribe_msg_change_event": InboundKind.SUBSCRIPTION,
+    "event/subscribe_msg_sent_event": InboundKind.SUBSCRIPTION,
+    "event/user_authorization_revoke": InboundKind.REVOKED,
+    "event/user_authorization_cancellation": InboundKind.REVOKED,
 }
 
 
@@ -73,7 +79,7 @@ def test_a_payload_is_what_its_file_name_says(file: Path) -> None:
         (Channel.OFFICIAL_ACCOUNT, "event-subscribe-qrscene", "", False),
         (Channel.WECOM, "text", "待办", False),
         (Channel.WECOM, "event-click", "todo", True),
-        (Channel.WECOM, "event-template_card_event", "claim", True),
+        (Channel.WECOM, "event-template_card_event", "claim", False),
     ],
 )
 def test_what_a_turn_gets_to_read(*, channel: Channel, name: str, text: str, tapped: bool) -> None:

@@ -26,6 +26,7 @@ from models.errors import RefusedError
 from models.person import Kind, Person
 from models.policy import Policy
 from models.talk import Actor, Met, OpenTalk, keep, meet
+from workers.still_true import holds
 
 
 class Colour(StrEnum):
@@ -147,7 +148,7 @@ class Chat:
     @property
     def router(self) -> Router:
         """The router of this release."""
-        return Router(Registry([*self.conversations, urgent], self.words), self.words, self.policy, savepoint)
+        return Router(Registry([*self.conversations, urgent], self.words), self.words, self.policy, savepoint, holds)
 
     def says(self, text: str, *, tapped: bool = False) -> str:
         """Say something, and keep what became of it."""

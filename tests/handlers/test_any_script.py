@@ -40,6 +40,7 @@ from tests.handlers.small import (
 )
 from tests.handlers.stage import LAW, Stage, draw_words
 from tests.world import SUNDAY_EVENING
+from workers.still_true import holds
 
 
 @undoes
@@ -117,7 +118,7 @@ ELSE = st.sampled_from(
 @contextmanager
 def on_stage(chat: Chat, steps: Sequence[Step]) -> Iterator[Stage]:
     words = SmallWords()
-    router = Router(Registry([script_of(steps), urgent], words), words, Policy(), savepoint)
+    router = Router(Registry([script_of(steps), urgent], words), words, Policy(), savepoint, holds)
     try:
         with db.unit_of_work() as session:
             yield Stage(session, router, Channel.OFFICIAL_ACCOUNT, chat.address)

@@ -25,6 +25,7 @@ from tests.handlers.small import (
 )
 from tests.handlers.stage import LAW, REPLY_BYTES, Stage, draw_words
 from tests.world import SUNDAY_EVENING, World, make_world
+from workers.still_true import holds
 
 CAST = ["committee", "second", "officer", "student", "advisor", "head", "duty", "leader", "stranger"]
 STAFF = {"advisor", "head", "duty", "leader"}
@@ -75,7 +76,7 @@ def labels(world: World) -> list[str]:
 
 @contextmanager
 def in_school(world: World, who: str) -> Iterator[Stage]:
-    router = Router(Registry(CONVERSATIONS, world.words), world.words, world.policy, savepoint)
+    router = Router(Registry(CONVERSATIONS, world.words), world.words, world.policy, savepoint, holds)
     channel = Channel.WECOM if who in STAFF else Channel.OFFICIAL_ACCOUNT
     try:
         with db.database().unit_of_work() as session:

@@ -72,6 +72,7 @@ def test_start_words_roles_and_order_are_one_visible_list() -> None:
         (("进度",), "progress"),
         (("我的数据",), "my_data"),
         (("绑定",), "binding"),
+        (("换绑",), "rebinding"),
         ((), "urgent"),
     ]
     assert {each.name: each.who for each in CONVERSATIONS if not isinstance(each.who, frozenset)} == {
@@ -79,6 +80,7 @@ def test_start_words_roles_and_order_are_one_visible_list() -> None:
         "summaries": STAFF,
         "my_data": BOUND,
         "binding": EVERYBODY,
+        "rebinding": BOUND,
         "urgent": EVERYBODY,
     }
 

@@ -1,15 +1,18 @@
-"""A process that has everything loaded and forks web processes on request: each a real one, ready in a tenth of a second.
+"""A process that has everything loaded and forks others on request: each a real one, ready in a tenth of a second.
 
 Says `{"pid": …, "port": 0}` when it is ready, then answers each line, a JSON object, with that of a new process. It ends with
 its standard input, and its children with it.
-What a web process runs is the bot's own application on a plain server with as many threads as granian is given.
+What a web process runs is the bot's own application on a plain server with as many threads as granian is given; a worker and a
+scheduler run what their commands run.
 """
 
 import importlib
 import json
+import mmap
 import os
 import signal
 import socket
+import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -23,9 +26,12 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 from bot.app import THREADS, create_app, open_data
 from bot.log import setup_logging
 from bot.settings import load_settings
+from bot.wiring import equip_delivery, equip_ticker
 from models import clock, failpoint
 from workers import leash
 from workers.queue import Doorbell
+from workers.ticker import run_forever
+from workers.worker import run_worker
 
 REQUESTS_WAITING = 128
 
@@ -52,20 +58,42 @@ class _Server(ThreadingMixIn, BaseWSGIServer):
 
 
 def serve(wanted: dict[str, Any], mouth: socket.socket) -> None:
-    """Become a web process; `wanted` names its config, its log, its fail point and how far its clock is moved."""
+    """Become a process; `wanted` names its role, its config, its log, its fail point and how far its clock is moved."""
     log = os.open(wanted["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ["XINQIAO_FAILPOINT"] = wanted["failpoint"]
     importlib.reload(failpoint)  # it looks at the environment once, and fills the same names again
     clock.move_to(clock.machine() + timedelta(seconds=wanted["shift"]))
+    if wanted["wrong"]:
+        _be_wrong(Path(wanted["wrong"]))
     setup_logging("INFO")
     settings = load_settings(Path(wanted["config"]))
+    if wanted["role"] != "web":
+        mouth.sendall(b"1")
+        mouth.close()
+        if wanted["role"] == "worker":
+            equip_delivery(settings)
+            run_worker(settings.queue.url)
+        else:
+            run_forever(equip_ticker(settings))
+        os._exit(0)
     open_data(settings)
     server = _Server(create_app(settings, Doorbell(settings.queue.url or "redis://127.0.0.1:1").ring))
     mouth.sendall(str(server.server_port).encode())
     mouth.close()
     server.serve_forever(poll_interval=3600)
+
+
+def _be_wrong(file: Path) -> None:
+    """Let this machine's clock be wrong by what a file says, now and later: seconds, as a double.
+
+    No process can have a clock of its own from the kernel; all of our code asks this one function.
+    """
+    right = clock.machine
+    with file.open("r+b") as opened:
+        seconds = mmap.mmap(opened.fileno(), 8)
+    clock.machine = lambda: right() + timedelta(seconds=struct.unpack_from("<d", seconds)[0])
 
 
 def main() -> None:

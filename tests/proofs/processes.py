@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -62,10 +63,11 @@ class Web:
 
 
 class Nursery:
-    """Forks web processes from one that has everything loaded."""
+    """Forks processes from one that has everything loaded; for several threads at once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.proofs.nursery"],
             cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -79,18 +81,23 @@ class Nursery:
         return answer
 
     def web(self, config: Path, *, failpoint: str = "") -> Web:
-        """Start one beside this test's clock."""
+        """Start a web process beside this test's clock."""
+        return self.start("web", config, failpoint=failpoint)
+
+    def start(self, role: str, config: Path, *, failpoint: str = "", wrong_clock: Path | None = None) -> Web:
+        """Start a web process, a worker or a scheduler beside this test's clock; only the first listens anywhere."""
         ear = self._process.stdin
         assert ear is not None
-        log = self._folder / f"web-{len(self._started)}.log"
         shift = (clock.now() - clock.machine()).total_seconds()
-        wanted = {"config": str(config), "log": str(log), "failpoint": failpoint, "shift": shift}
-        ear.write(json.dumps(wanted) + "\n")
-        ear.flush()
-        answer = self._hears()
-        assert answer["port"], log.read_text("utf-8")
-        self._started.append(Web(answer["pid"], answer["port"], log))
-        return self._started[-1]
+        with self._lock:
+            log = self._folder / f"{role}-{len(self._started)}.log"
+            wanted = {"role": role, "config": str(config), "log": str(log), "failpoint": failpoint, "shift": shift}
+            ear.write(json.dumps(wanted | {"wrong": str(wrong_clock or "")}) + "\n")
+            ear.flush()
+            answer = self._hears()
+            assert answer["port"], log.read_text("utf-8")
+            self._started.append(Web(answer["pid"], answer["port"], log))
+            return self._started[-1]
 
     def empty(self) -> None:
         """End every process that was started."""

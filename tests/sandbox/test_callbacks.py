@@ -1,22 +1,27 @@
 """Callbacks are signed and sealed as the fact sheets' test vectors say, and answers are read as strictly as a platform does."""
 
 import itertools
+import queue
 import time
 
 import pytest
 from flask import Flask, Response, request
 
 from bot.sandbox.callbacks import (
-    BadReplyError,
     CallbackDoor,
+    SignedRequest,
     deliver,
     event,
+    read_answer,
     read_reply,
     sign,
+    tell_events,
     text_message,
     verification,
 )
+from bot.sandbox.card_update import BadReplyError, CardUpdate
 from bot.sandbox.cipher import BadEnvelopeError, Sealer, signature
+from bot.sandbox.ledger import PlatformEvent
 from bot.sandbox.listen import listening
 from models.channel import Channel
 
@@ -63,9 +68,14 @@ def test_a_bad_envelope_is_refused(sealed: str) -> None:
 
 def answer_with(door: CallbackDoor, content: str, sender: str) -> bytes:
     """What a bot would answer."""
+    return sealed_answer(door, f"<MsgType>text</MsgType><Content><![CDATA[{content}]]></Content>", sender)
+
+
+def sealed_answer(door: CallbackDoor, nodes: str, sender: str) -> bytes:
+    """Any answer of a bot."""
     xml = (
         f"<xml><ToUserName>{sender}</ToUserName><FromUserName>{door.account}</FromUserName><CreateTime>1</CreateTime>"
-        f"<MsgType>text</MsgType><Content><![CDATA[{content}]]></Content></xml>"
+        f"{nodes}</xml>"
     )
     sealed = Sealer(door.aes_key, door.receiver_id).seal(xml)
     return (
@@ -79,6 +89,59 @@ def test_an_answer_is_read(door: CallbackDoor) -> None:
     assert read_reply(door, answer_with(door, "收到", "someone"), sender="someone") == "收到"
     assert read_reply(door, b"success") is None
     assert read_reply(door, b"") is None
+
+
+CARD_XML = """<MsgType>update_template_card</MsgType><TemplateCard><CardType>button_interaction</CardType>
+<MainTitle><Title>2 件紧急</Title></MainTitle><TaskId>t-2</TaskId>
+<HorizontalContentList><KeyName>单位</KeyName><Value>软件2301</Value></HorizontalContentList>
+<ButtonList><Text>一</Text><Key>a</Key></ButtonList><ButtonList><Text>二</Text><Key>b</Key></ButtonList>
+<ReplaceText>已认领</ReplaceText></TemplateCard>"""
+
+
+def test_an_answer_to_a_pressed_button_says_what_becomes_of_the_card() -> None:
+    grey = "<MsgType>update_button</MsgType><Button><ReplaceName>已认领</ReplaceName></Button>"
+
+    assert read_answer(WECOM, sealed_answer(WECOM, grey, "wang"), sender="wang") == CardUpdate("已认领")
+    assert read_answer(WECOM, sealed_answer(WECOM, CARD_XML, "wang")) == CardUpdate(
+        "已认领",
+        {
+            "card_type": "button_interaction",
+            "main_title": {"title": "2 件紧急"},
+            "task_id": "t-2",
+            "horizontal_content_list": [{"keyname": "单位", "value": "软件2301"}],
+            "button_list": [{"text": "一", "key": "a"}, {"text": "二", "key": "b"}],
+            "replace_text": "已认领",
+        },
+    )
+    assert read_reply(WECOM, sealed_answer(WECOM, grey, "wang")) is None
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        "<MsgType>update_button</MsgType>",
+        "<MsgType>update_button</MsgType><Button></Button>",
+        "<MsgType>update_template_card</MsgType>",
+        "<MsgType>update_template_card</MsgType><TemplateCard><MainTitle></MainTitle></TemplateCard>",
+    ],
+)
+def test_a_card_update_without_its_parts_is_a_fault(nodes: str) -> None:
+    with pytest.raises(BadReplyError):
+        read_answer(WECOM, sealed_answer(WECOM, nodes, "wang"))
+    with pytest.raises(BadReplyError):
+        read_answer(OFFICIAL, sealed_answer(OFFICIAL, CARD_XML, "wang"))
+
+
+def test_what_the_platform_itself_has_to_say_goes_through_the_door() -> None:
+    events: queue.SimpleQueue[PlatformEvent] = queue.SimpleQueue()
+    fields = {"MsgID": "7", "Status": "success"}
+    for address in ("one", "two"):
+        events.put(PlatformEvent(Channel.OFFICIAL_ACCOUNT, address, "TEMPLATESENDJOBFINISH", fields))
+    sent: list[SignedRequest] = []
+
+    assert tell_events(events, {Channel.OFFICIAL_ACCOUNT: OFFICIAL}, sent.append) == 2
+    assert tell_events(events, {Channel.OFFICIAL_ACCOUNT: OFFICIAL}, sent.append) == 0
+    assert [it.query["openid"] for it in sent] == ["one", "two"]
 
 
 @pytest.mark.parametrize(

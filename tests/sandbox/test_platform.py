@@ -1,13 +1,15 @@
 """The sandbox's platforms keep the rules of the fact sheets."""
 
 import json
+import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from bot.sandbox.faults import FaultKind
+from bot.sandbox.limits import ZONE
 from bot.sandbox.official_account import Account, Template, Trigger
 from bot.sandbox.platform import Platform
 from bot.sandbox.tokens import FORCED_APART, LIFE, OVERLAP, Tokens, TokenState
@@ -239,23 +241,6 @@ def test_a_long_wecom_text_is_cut_at_a_character(platform: Platform) -> None:
     assert platform.delivered("wang")[0]["text"] == "字" * 682
 
 
-def test_a_task_id_stands_for_one_card(platform: Platform) -> None:
-    platform.joined("wang")
-    body = note() | {
-        "msgtype": "template_card",
-        "template_card": {
-            "card_type": "button_interaction",
-            "task_id": "t-1",
-            "main_title": {"title": "有一条新的小结"},
-            "button_list": [{"text": "已知道", "key": "seen"}],
-        },
-    }
-
-    assert post(platform, WECOM, body)["response_code"]
-    assert post(platform, WECOM, body)["errcode"] == 40058
-    assert platform.delivered("wang")[0]["text"] == "有一条新的小结\n已知道"
-
-
 # Tokens.
 
 
@@ -349,6 +334,133 @@ def test_ordered_faults_strike_so_often_and_no_more(platform: Platform) -> None:
 
     assert [post(platform, CUSTOM, text())["errcode"] for _ in range(3)] == [-1, -1, 0]
     assert len(platform.delivered(OPENID)) == 1
+
+
+def test_a_fault_can_last_a_while_and_mean_one_person(platform: Platform) -> None:
+    platform.heard(OPENID)
+    platform.faults.order("custom/send", FaultKind.ERRCODE, errcode=43101, lasts=timedelta(minutes=5))
+    assert [post(platform, CUSTOM, text())["errcode"] for _ in range(3)] == [43101] * 3
+
+    forward(timedelta(minutes=5))
+    assert post(platform, CUSTOM, text())["errcode"] == 0
+
+    platform.faults.order("", FaultKind.ERRCODE, errcode=48002, recipient="somebody else")
+    assert post(platform, CUSTOM, text())["errcode"] == 0
+
+
+def test_chance_strikes_its_share_and_the_same_again_for_the_same_seed(platform: Platform) -> None:
+    platform.joined("wang")
+    token = wecom_token(platform)
+
+    def codes() -> list[int]:
+        platform.faults.chaos(7, 0.3, [-1, 45009])
+        return [int(post(platform, WECOM, note(f"第 {n} 条"), token)["errcode"]) for n in range(200)]
+
+    first = codes()
+
+    assert first == codes()
+    assert set(first) == {0, -1, 45009}
+    assert 30 < sum(code != 0 for code in first) < 90
+    platform.faults.clear()
+    assert post(platform, WECOM, note(), token)["errcode"] == 0
+
+
+@pytest.mark.parametrize("kind", [FaultKind.RESET, FaultKind.SILENCE, FaultKind.HTML, FaultKind.HTTP_500])
+def test_what_was_not_carried_out_has_no_effect(platform: Platform, kind: FaultKind) -> None:
+    platform.heard(OPENID)
+    token = official_token(platform)
+    platform.faults.order(CUSTOM, kind)
+
+    answer = platform.handle("POST", CUSTOM, {"access_token": token}, json.dumps(text()).encode())
+
+    assert platform.delivered(OPENID) == []
+    assert platform.log[-1]["outcome"] == kind
+    assert (answer.reset, answer.lost, bool(answer.page), answer.status) == (
+        kind is FaultKind.RESET,
+        kind is FaultKind.SILENCE,
+        kind is FaultKind.HTML,
+        200 if kind is FaultKind.HTML else 500,
+    )
+
+
+@pytest.mark.parametrize(("kind", "errcode"), [(FaultKind.REVOKED, 40001), (FaultKind.EXPIRED, 42001)])
+@pytest.mark.parametrize("path", [CUSTOM, WECOM])
+def test_tokens_can_die_under_a_call(platform: Platform, path: str, kind: FaultKind, errcode: int) -> None:
+    platform.heard(OPENID)
+    platform.joined("wang")
+    body = text() if path == CUSTOM else note()
+    platform.faults.order(path, kind)
+
+    assert post(platform, path, body)["errcode"] == errcode
+    assert post(platform, path, body)["errcode"] == 0
+
+
+def test_a_spent_quota_comes_back_at_midnight_in_beijing(platform: Platform) -> None:
+    clock.move_to(datetime(2026, 11, 24, 23, 50, tzinfo=ZONE))
+    platform.heard(OPENID)
+    platform.limits.daily(TEMPLATE, 3)
+
+    assert [post(platform, TEMPLATE, card())["errcode"] for _ in range(4)] == [0, 0, 0, 45009]
+    assert post(platform, CUSTOM, text())["errcode"] == 0
+    forward(timedelta(minutes=9))
+    assert post(platform, TEMPLATE, card())["errcode"] == 45009
+    forward(timedelta(minutes=1))
+    assert post(platform, TEMPLATE, card())["errcode"] == 0
+
+
+def test_too_many_calls_at_once_are_refused(platform: Platform) -> None:
+    platform.joined("wang")
+    token = wecom_token(platform)
+    platform.limits.at_once(WECOM, 1)
+
+    with platform.limits.under_way(WECOM):
+        assert post(platform, WECOM, note("一"), token)["errcode"] == 0
+        with platform.limits.under_way(WECOM):
+            assert post(platform, WECOM, note("二"), token)["errcode"] == 45033
+    assert post(platform, WECOM, note("三"), token)["errcode"] == 0
+
+
+def test_the_other_ways_are_received_and_can_fail(platform: Platform) -> None:
+    raw = json.dumps({"title": "心桥", "message": "有一条紧急消息", "type": "info"}).encode()
+    platform.faults.order("/fallback/mail", FaultKind.HTTP_500)
+
+    assert platform.handle("POST", "/fallback/mail", {}, raw).status == 500
+    assert platform.handle("POST", "/fallback/mail", {}, raw).status == 200
+
+    rows = [(row["channel"], row["api"], row["text"], row["outcome"]) for row in platform.log]
+    assert rows == [
+        (None, "/fallback/mail", "", "http_500"),
+        (None, "/fallback/mail", "心桥\n有一条紧急消息", "ok"),
+    ]
+    assert len(platform.delivered("mail")) == 1
+
+
+def test_a_message_that_the_platform_could_not_deliver_is_told_so(platform: Platform) -> None:
+    platform.heard(OPENID)
+    platform.official.know(OPENID).failing = True
+
+    assert post(platform, TEMPLATE, card())["errcode"] == 0
+    assert platform.events.get(timeout=1).fields["Status"] == "failed: system failed"
+    assert platform.delivered() == []
+
+
+def test_ten_thousand_messages_cost_no_more_each_than_a_thousand(platform: Platform) -> None:
+    for number in range(100):
+        platform.joined(f"m{number}")
+    token = wecom_token(platform)
+
+    def burst(name: str) -> float:
+        began = time.perf_counter()
+        for number in range(1000):
+            post(platform, WECOM, note(f"{name} {number}", f"m{number % 100}", enable_duplicate_check=1), token)
+        return time.perf_counter() - began
+
+    first = burst("first")
+    for number in range(8):
+        burst(str(number))
+
+    assert burst("last") < 5 * first + 0.2
+    assert len(platform.log) > 10_000
 
 
 def test_a_lost_answer_was_a_delivery(platform: Platform) -> None:

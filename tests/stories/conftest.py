@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.sandbox.api import api_app
+from bot.sandbox.listen import listening
 from models import clock, db, seal
 from tests.conftest import KEY
 from tests.engines import fresh_database_url
 from tests.stories.stage import Stage
+from tests.workers.office import Office, new_platform
 from tests.world import World, make_world
 
 
@@ -16,6 +19,14 @@ from tests.world import World, make_world
 def school(tmp_path: Path) -> Iterator[World]:
     """A small school on SQLite."""
     yield from _school(tmp_path)
+
+
+@pytest.fixture
+def office(world: World) -> Iterator[Office]:
+    """The school with a platform that answers, on each engine in turn."""
+    platform = new_platform()
+    with listening(api_app(platform)) as address:
+        yield Office(world, platform, address)
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,11 @@ from models.db import Database, savepoint
 from models.outbox import Push
 from models.person import Kind, Person
 from models.post import Post, Role
+from models.rebinding import RebindState, RebindWish
 from models.talk import keep, meet
 from models.unit import Level, Unit
 from tests.world import World
+from workers.still_true import holds
 
 PLAYER = "advisor"
 WALKS = 600
@@ -121,7 +123,7 @@ class Stage:
     def router(self) -> Router:
         """The router with every conversation there is."""
         words = self.world.words
-        return Router(Registry(CONVERSATIONS, words), words, self.world.policy, savepoint)
+        return Router(Registry(CONVERSATIONS, words), words, self.world.policy, savepoint, holds)
 
     @contextmanager
     def play(self, who: str | None, scene: str = "plain") -> Iterator[Talker]:
@@ -251,6 +253,23 @@ def _no_phone(session: Session, stage: Stage) -> None:
     stage.bind(session, "duty", "duty")
 
 
+def _wishes(session: Session, stage: Stage) -> None:
+    """Two accounts ask to stand for others: one for the player, and one for a student whose own account was silent."""
+    _plain(session, stage)
+    for address, who, state in (("new one", PLAYER, RebindState.ASKED), ("new two", "student", RebindState.PASSED_ON)):
+        contact = Contact(channel=Channel.OFFICIAL_ACCOUNT, address=address)
+        session.add(contact)
+        session.flush()
+        wish = RebindWish(
+            contact_id=contact.id or 0,
+            person_id=stage.world.people[who],
+            state=state,
+            created_at=stage.now,
+            asked_until=stage.now + timedelta(days=1),
+        )
+        session.add(wish)
+
+
 def _stranger(session: Session, stage: Stage) -> None:
     """The caller is nobody we know; somebody of the centre listens."""
     stage.bind(session, "duty", "duty")
@@ -283,5 +302,6 @@ SCENES: dict[str, Scene] = {
     "sent": _sent,
     "two": _two,
     "no phone": _no_phone,
+    "wishes": _wishes,
     "stranger": _stranger,
 }

@@ -101,7 +101,7 @@ def test_several_concerns_each_reach_their_own_advisor(world: World) -> None:
     receipt = phone.says("1")
 
     assert "老师会自己判断怎么靠近，不会说是你讲的" in receipt
-    assert told(world, PushKind.CHECKIN_CAME) == {"advisor"}
+    assert told(world, PushKind.CHECKIN_WAITS) == {"advisor"}
     assert told(world, PushKind.CONCERN_CAME) == {"teacher"}
 
 
@@ -365,7 +365,7 @@ def test_no_push_ever_holds_a_name_or_a_typed_word(world: World) -> None:
         PushKind.ALERT,
         PushKind.ALERT_FACTS,
         PushKind.CONCERN_CAME,
-        PushKind.CHECKIN_CAME,
+        PushKind.CHECKIN_WAITS,
     }
     names = {"林晓禾", "周一帆", "何小雨", "许明", "苏青", "2023010"}
     for push in pushes:

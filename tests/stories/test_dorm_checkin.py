@@ -46,7 +46,7 @@ def test_something_to_say_goes_to_the_class_s_advisor(world: World) -> None:
     (push,) = world.pushes()
     assert (push.person_id, push.kind, push.urgency) == (
         world.people["advisor"],
-        PushKind.CHECKIN_CAME,
+        PushKind.CHECKIN_WAITS,
         Urgency.IMPORTANT,
     )
     assert called(world) == set()

@@ -279,7 +279,7 @@ def test_the_same_start_word_comes_back_to_the_open_talk(school: World) -> None:
 def test_with_nothing_open_everything_else_gets_the_menu(school: World) -> None:
     phone = school.phone("student")
 
-    for text in ("你好", "帮助", "菜单", "查看", "随便说点什么", "预约", "值班", "待办", "控制台"):
+    for text in ("你好", "帮助", "菜单", "更多", "随便说点什么", "预约", "值班", "待办", "控制台"):
         reply = phone.says(text)
         assert reply.startswith("何小雨，你好。可以回复："), text
         assert "急事随时回复 0" in reply

@@ -332,7 +332,7 @@ STAFF: dict[str, list[tuple[Role, str]]] = {
 OWN = {"advisor", "class teacher", "station head", "college lead", "affairs director"}
 MATRIX: dict[str, set[str]] = {
     "start 看小结": set(STAFF),
-    "start 进度": OWN | {"other advisor", "other head"},
+    "start 进度": OWN | {"other advisor", "other head", "centre", "centre director"},
     "read the class": OWN,
     "read the call": {"on duty"},
     "start 周报": {"committee"},

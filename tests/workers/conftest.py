@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.sandbox.api import api_app
-from bot.sandbox.listen import listening
+from bot.sandbox.swift import serving
 from tests.workers.office import Office, new_platform
 from tests.world import World
 from workers.valkey import EmbeddedValkey
@@ -15,7 +14,7 @@ from workers.valkey import EmbeddedValkey
 def office(world: World) -> Iterator[Office]:
     """The school with a platform that answers, on each engine in turn."""
     platform = new_platform()
-    with listening(api_app(platform)) as address:
+    with serving(platform) as address:
         yield Office(world, platform, address)
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from handlers.words.catalogue import Words
 from models import clock, db, seal
 from models.channel import Channel
-from models.outbox import PushKind
+from models.outbox import PushKind, Route
 from tests.conftest import KEY
 from tests.workers.office import FORM, SECRETS
 from tests.world import AGENT_ID, APP_ID, CORP_ID
@@ -42,7 +42,7 @@ def main(url: str, address: str, redis_url: str, now: str) -> None:
     work = WeComSender(
         corp_id=CORP_ID, agent_id=AGENT_ID, secret=SECRETS[Channel.WECOM], api_base=address, shared=shared
     )
-    senders: dict[Channel, Sender] = {Channel.OFFICIAL_ACCOUNT: official, Channel.WECOM: work}
+    senders: dict[Route, Sender] = {Route.OFFICIAL_ACCOUNT: official, Route.WECOM: work}
     delivery.equip(Equipment(senders, Words(ZONE, {})))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -17,12 +18,14 @@ from bot.sandbox.official_account import Account, Follower, Template
 from bot.sandbox.platform import Platform
 from bot.sandbox.wecom import Corp
 from models import clock, db
+from models.alert import Alert, Trigger
 from models.channel import Channel
 from models.contact import Contact
-from models.outbox import Push, PushKind, Urgency, plan
+from models.outbox import KINDS, Holds, Push, PushAttempt, PushKind, Route, attempts_of, plan
 from tests.world import AGENT_ID, APP_ID, CORP_ID, World
 from workers.attempt import Equipment
 from workers.delivery import equip
+from workers.senders.fallback import FallbackSender
 from workers.senders.official_account import OfficialAccountSender, TemplateForm
 from workers.senders.parcel import Sender
 from workers.senders.tokens import SharedTokens
@@ -50,12 +53,13 @@ class Office:
     address: str
     templates: dict[PushKind, TemplateForm] = field(default_factory=lambda: dict.fromkeys(PushKind, FORM))
     redis_url: str = ""
+    fallback: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Equip delivery in this process."""
         self.equip()
 
-    def senders(self) -> dict[Channel, Sender]:
+    def senders(self) -> dict[Route, Sender]:
         """New ones, as another process would have."""
         shared = SharedTokens(self.redis_url) if self.redis_url else None
         official = OfficialAccountSender(
@@ -73,11 +77,14 @@ class Office:
             api_base=self.address,
             shared=shared,
         )
-        return {Channel.OFFICIAL_ACCOUNT: official, Channel.WECOM: work}
+        found: dict[Route, Sender] = {Route.OFFICIAL_ACCOUNT: official, Route.WECOM: work}
+        if self.fallback:
+            found[Route.FALLBACK] = FallbackSender(self.fallback)
+        return found
 
     def equip(self) -> None:
         """Hand delivery new senders."""
-        equip(Equipment(self.senders(), self.world.words))
+        equip(Equipment(self.senders(), self.world.words, self.world.policy.push))
 
     def bind(self, who: str, channel: Channel, *, window: bool = False) -> str:
         """A bound account that the platform knows; with `window` its person has just written."""
@@ -97,27 +104,41 @@ class Office:
     def plan(
         self,
         who: str,
-        kind: PushKind = PushKind.CONCERN_CAME,
+        kind: PushKind = PushKind.CONCERN_UNSENT,
         *,
-        urgency: Urgency = Urgency.ROUTINE,
         lasts: timedelta = timedelta(days=1),
         fact: str = "test:1",
         **data: Any,
     ) -> int:
         """One row that is due now."""
-        if kind in {PushKind.CONCERN_CAME, PushKind.ALERT}:
-            data = {"unit": "软件2301"} | data
+        data = {name: "软件2301" if name == "unit" else 1 for name in KINDS[kind].fields} | self.facts(kind) | data
         with db.unit_of_work() as session:
-            push_id = plan(
-                session, fact, kind, self.world.people[who], urgency=urgency, now=self.world.now, lasts=lasts, **data
-            )
+            push_id = plan(session, fact, kind, self.world.people[who], now=self.world.now, lasts=lasts, **data)
         assert push_id is not None
         return push_id
+
+    def facts(self, kind: PushKind) -> dict[str, Any]:
+        """What the check at sending looks up: something that holds."""
+        if KINDS[kind].holds is not Holds.ALERT_STANDS:
+            return {}
+        with db.unit_of_work() as session:
+            contact = Contact(channel=Channel.WECOM, address=f"caller-{uuid4().hex}")
+            session.add(contact)
+            session.flush()
+            it = Alert(contact_id=contact.id or 0, trigger=Trigger.CALL, created_at=self.world.now)
+            session.add(it)
+            session.flush()
+            return {"alert": it.id}
 
     def row(self, push_id: int) -> Push:
         """A row of the outbox as it stands."""
         with db.unit_of_work(write=False) as session:
             return session.get_one(Push, push_id)
+
+    def attempts(self, push_id: int) -> list[PushAttempt]:
+        """Every request that was made for it."""
+        with db.unit_of_work(write=False) as session:
+            return list(attempts_of(session, push_id))
 
     def arrived(self, address: str | None = None) -> list[LogRow]:
         """What reached phones."""

@@ -8,11 +8,12 @@ import signal
 import pytest
 
 from models.channel import Channel
-from models.outbox import PushKind, PushState, Urgency
+from models.outbox import KINDS, PushKind, PushState, Urgency
 from tests.workers.office import Office
 from workers.delivery import drain
 
 POINTS = ("delivery.claimed", "delivery.before_request", "delivery.after_request", "delivery.before_settle")
+ASKED = "delivery.asked"
 DRAIN = "delivery.drain()"
 
 
@@ -32,18 +33,19 @@ def test_a_killed_worker_loses_and_doubles_nothing(office: Office, point: str) -
     assert len(office.arrived()) == 2
 
 
-@pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("urgency", [Urgency.ROUTINE, Urgency.URGENT])
-def test_a_killed_worker_leaves_no_doubt_unseen(office: Office, point: str, urgency: Urgency) -> None:
+@pytest.mark.parametrize("point", [*POINTS, ASKED])
+@pytest.mark.parametrize("kind", [PushKind.CONCERN_UNSENT, PushKind.ALERT])
+def test_a_killed_worker_leaves_no_doubt_unseen(office: Office, point: str, kind: PushKind) -> None:
     """A text cannot be told from its repeat: what was asked and not settled is uncertain, or urgent and sent once more."""
     office.bind("student", Channel.OFFICIAL_ACCOUNT, window=True)
-    push_id = office.plan("student", PushKind.ALERT, urgency=urgency)
+    push_id = office.plan("student", kind)
+    is_urgent = KINDS[kind].urgency is Urgency.URGENT
 
     assert office.elsewhere(DRAIN, failpoint=point).returncode == -signal.SIGKILL
     office.let_leases_run_out()
     drain()
 
-    had_asked = point in POINTS[2:]
-    uncertain = had_asked and urgency is Urgency.ROUTINE
-    assert office.row(push_id).state is (PushState.UNCERTAIN if uncertain else PushState.ACCEPTED)
-    assert len(office.arrived()) == (2 if had_asked and urgency is Urgency.URGENT else 1)
+    asked = point in {ASKED, *POINTS[2:]}
+    assert office.row(push_id).state is (PushState.UNCERTAIN if asked and not is_urgent else PushState.ACCEPTED)
+    arrived = int(point != ASKED) + int(is_urgent) if asked else 1
+    assert len(office.arrived()) == arrived

@@ -158,7 +158,8 @@ def test_dorms_are_asked_every_second_week(world: World) -> None:
     [
         (OPENING - timedelta(minutes=1), OPENING),
         (OPENING, REMINDER),
-        (REMINDER, OPENING + timedelta(weeks=1)),
+        (REMINDER, DUE),
+        (DUE, OPENING + timedelta(weeks=1)),
     ],
 )
 def test_the_next_moment_is_known(world: World, now: datetime, expected: datetime) -> None:

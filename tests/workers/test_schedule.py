@@ -9,7 +9,7 @@ from models import clock, db, talk
 from models.alert import Trigger, raise_alert
 from models.channel import Channel
 from models.inbox import Inbox
-from models.outbox import PushKind, PushState, Urgency
+from models.outbox import PushKind, PushState
 from models.talk import Met, OpenTalk
 from tests.workers.office import Office
 from tests.world import World
@@ -48,7 +48,7 @@ def test_an_unanswered_question_calls_the_centre_once(office: Office) -> None:
 def test_with_redis_down_an_urgent_push_goes_after_two_seconds(office: Office) -> None:
     office.bind("duty", Channel.WECOM)
     routine = office.plan("duty", fact="test:routine")
-    urgent = office.plan("duty", PushKind.ALERT, urgency=Urgency.URGENT)
+    urgent = office.plan("duty", PushKind.ALERT)
     every = duties(office.world.policy, Doorbell(NOWHERE))
 
     tick(every, office.world.now)
@@ -84,9 +84,9 @@ def test_a_conversation_is_put_away_once_and_only_when_it_is_old(world: World) -
         talk.keep(session, contact_id, OpenTalk(b'{"stack": [{"name": "booking"}]}', None, 0, None), now=now)
 
     with db.unit_of_work() as session:
-        assert talk.put_away(session, before=now) == 0
-        assert talk.put_away(session, before=now + timedelta(seconds=1)) == 1
-        assert talk.put_away(session, before=now + timedelta(seconds=1)) == 0
+        assert talk.put_away(session, before=now) == []
+        assert [it.contact_id for it in talk.put_away(session, before=now + timedelta(seconds=1))] == [contact_id]
+        assert talk.put_away(session, before=now + timedelta(seconds=1)) == []
 
 
 def test_old_replies_are_emptied_and_old_keys_forgotten(world: World) -> None:

@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 
 from models.channel import Channel
 from models.errors import SettingsError
-from models.outbox import PushKind
+from models.outbox import PushKind, Route, WayName
+from workers.senders.codes import is_lost
 from workers.senders.parcel import Parcel, Way
 
 if TYPE_CHECKING:
-    from workers.senders.clients import Body, OfficialAccountClient
+    from workers.senders.clients import OfficialAccountClient
     from workers.senders.tokens import SharedTokens
 
 LIMITS = {"thing": 20, "const": 20, "short_thing": 5, "phrase": 5, "character_string": 32, "name": 10}
@@ -49,7 +50,7 @@ def check_forms(forms: Mapping[PushKind, TemplateForm]) -> None:
 class OfficialAccountSender:
     """Sends through one certified service account."""
 
-    channel = Channel.OFFICIAL_ACCOUNT
+    route = Route.OFFICIAL_ACCOUNT
 
     def __init__(
         self,
@@ -78,30 +79,38 @@ class OfficialAccountSender:
             return self._made
 
     def ways(self, parcel: Parcel) -> Sequence[Way]:
-        """The text inside the window, then the template, where the school has one for the kind."""
-        found = [Way(repeatable=False, windowed=True, send=partial(self._send_text, parcel))]
-        if parcel.kind in self._templates:
-            found.append(Way(repeatable=True, windowed=False, send=partial(self._send_template, parcel)))
-        return found
+        """The text inside the window, then the kind's template, or the one that only says that something waits."""
+        text = Way(WayName.TEXT, repeatable=False, windowed=True, send=partial(self._send_text, parcel))
+        form = self._templates.get(parcel.kind)
+        short = parcel.short
+        if form is None:
+            form, short = self._templates.get(PushKind.DIGEST), parcel.hint
+        if form is None:
+            return [text]
+        send = partial(self._send_template, parcel, form, short)
+        return [text, Way(WayName.TEMPLATE, repeatable=True, windowed=False, send=send)]
+
+    def is_lost(self, code: int | None) -> bool:
+        """Whether the person does not follow the account any more."""
+        return is_lost(Channel.OFFICIAL_ACCOUNT, code)
 
     def _send_text(self, parcel: Parcel, until: float) -> None:
-        body = {"touser": parcel.address, "msgtype": "text", "text": {"content": parcel.text}}
-        self._call("message/custom/send", body, parcel, until)
+        body = {"touser": parcel.to.address, "msgtype": "text", "text": {"content": parcel.text}}
+        self.client.send("message/custom/send", body, until=until, attempt=parcel.attempt)
 
-    def _send_template(self, parcel: Parcel, until: float) -> None:
-        form = self._templates[parcel.kind]
+    def _send_template(self, parcel: Parcel, form: TemplateForm, short: str, until: float) -> str | None:
         body = {
-            "touser": parcel.address,
+            "touser": parcel.to.address,
             "template_id": form.id,
-            "data": {keyword: {"value": self._value(parcel, keyword, shown)} for keyword, shown in form.fields.items()},
+            "data": {
+                keyword: {"value": self._value(parcel, keyword, shown, short)} for keyword, shown in form.fields.items()
+            },
             "client_msg_id": parcel.dedupe,
         }
-        self._call("message/template/send", body, parcel, until)
+        answer = self.client.send("message/template/send", body, until=until, attempt=parcel.attempt)
+        return str(answer["msgid"]) if answer.get("msgid") else None
 
-    def _call(self, path: str, body: "Body", parcel: Parcel, until: float) -> None:
-        self.client.send(path, body, until=until, attempt=parcel.attempt)
-
-    def _value(self, parcel: Parcel, keyword: str, shown: str) -> str:
+    def _value(self, parcel: Parcel, keyword: str, shown: str, short: str) -> str:
         match shown:
             case "time":
                 return f"{parcel.at.astimezone(self._zone):%Y-%m-%d %H:%M}"
@@ -110,7 +119,7 @@ class OfficialAccountSender:
             case "unit":
                 return fit(keyword, parcel.unit)
             case _:
-                return fit(keyword, parcel.short)
+                return fit(keyword, short)
 
 
 def fit(keyword: str, value: str) -> str:

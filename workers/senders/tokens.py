@@ -31,6 +31,9 @@ SHORT_LIVED = 10.0
 FLIGHT = 5.0
 """Seconds that one process may take to fetch while the others wait."""
 
+SAME_AGAIN = 30.0
+"""Seconds for which a token that was asked for anew and came back the same is not asked for once more."""
+
 REDIS_PATIENCE = 0.5
 REDIS_REST = 5.0
 
@@ -115,7 +118,7 @@ class SharedTokens:
             )
         try:
             yield self._client
-        except (RedisError, ValueError, LookupError):
+        except (RedisError, ValueError, LookupError, TypeError):
             self._rests_until = time.monotonic() + REDIS_REST
             log.warning("tokens are kept in memory only, Redis did not answer")
 
@@ -128,6 +131,7 @@ class TokenKeeper:
         self._fetch = fetch
         self._shared = shared
         self._token: Token | None = None
+        self._came_back: tuple[str, float] = ("", 0.0)
         self._lock = threading.Lock()
         self._refused_until = 0.0
         self._refused_code: int | None = None
@@ -138,14 +142,21 @@ class TokenKeeper:
         return token.text if token is not None and token.is_fresh else self._renew(None, until)
 
     def replace(self, bad: str, until: float) -> str:
-        """The token after `bad`, which the platform no longer takes; fetched once for all. Raises: ChannelBusyError."""
+        """The token after `bad`, which the platform no longer takes; fetched once for all. Raises: ChannelBusyError.
+
+        The same one when the platform has no other: its fault or the settings', which no asking mends.
+        """
         return self._renew(bad, until)
 
     def _renew(self, bad: str | None, until: float) -> str:
         if not self._lock.acquire(timeout=max(0.0, until - time.monotonic())):
             raise TokenRefusedError(retry_after=timedelta(seconds=1))
         try:
+            if bad is not None and self._came_back[0] == bad and time.monotonic() < self._came_back[1]:
+                return bad
             token = self._known(bad) or self._fetched(bad, until)
+            if token.text == bad:
+                self._came_back = (bad, time.monotonic() + SAME_AGAIN)
             self._token = token
             return token.text
         finally:
@@ -153,10 +164,10 @@ class TokenKeeper:
 
     def _known(self, bad: str | None) -> Token | None:
         """A fresh token that another thread or process has got since."""
-        for token in (self._token, self._shared.load(self._key) if self._shared else None):
-            if token is not None and token.is_fresh and token.text != bad:
-                return token
-        return None
+        if _is_good(self._token, bad):
+            return self._token
+        shared = self._shared.load(self._key) if self._shared else None
+        return shared if _is_good(shared, bad) else None
 
     def _fetched(self, bad: str | None, until: float) -> Token:
         ticket = self._shared.begin(self._key) if self._shared else ""
@@ -178,6 +189,8 @@ class TokenKeeper:
         left = self._refused_until - time.monotonic()
         if left > 0:
             raise TokenRefusedError(self._refused_code, retry_after=timedelta(seconds=left))
+        if time.monotonic() >= until:
+            raise TokenRefusedError(retry_after=timedelta(seconds=1))
         try:
             token = self._fetch(until)
         except ChannelBusyError as error:
@@ -187,3 +200,7 @@ class TokenKeeper:
         if self._shared is not None:
             self._shared.store(self._key, token)
         return token
+
+
+def _is_good(token: Token | None, bad: str | None) -> bool:
+    return token is not None and token.is_fresh and token.text != bad

@@ -1,15 +1,18 @@
-"""企业微信: a text to one member.
+"""企业微信: a text to one member, or a card where the member is known to see cards (WeChat's plug-in hides them).
 
-The platform drops a body that it has just seen, so a message whose answer was lost is simply sent again.
+The platform drops a body that it has just seen, so a message whose answer was lost is simply sent again; a card whose task it
+already has counts as sent.
 """
 
 import threading
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.channel import Channel
 from models.errors import ChannelRefusedError
+from models.outbox import PushKind, Route, Urgency, WayName
+from workers.senders.codes import TASK_USED, is_lost
 from workers.senders.parcel import Parcel, Way
 
 if TYPE_CHECKING:
@@ -19,13 +22,15 @@ if TYPE_CHECKING:
 SAME_BODY = 14_400
 """Seconds for which the platform remembers a body: its longest."""
 
-ALL_INVALID = 81013
+ALL_INVALID, NO_LICENCE = 81013, 701099
+LONGEST_TITLE = 36
+LONGEST_TEXT = 160
 
 
 class WeComSender:
     """Sends through one self-built application."""
 
-    channel = Channel.WECOM
+    route = Route.WECOM
 
     def __init__(
         self, *, corp_id: str, agent_id: int, secret: str, api_base: str, shared: "SharedTokens | None" = None
@@ -45,19 +50,75 @@ class WeComSender:
             return self._made
 
     def ways(self, parcel: Parcel) -> Sequence[Way]:
-        """One: the text."""
-        return [Way(repeatable=True, windowed=False, send=partial(self._send, parcel))]
+        """An update of a card that is there; else a card to whoever sees them and has something to press; else the text."""
+        if parcel.kind is PushKind.CARD_CLOSED:
+            return [self._update(parcel)] if parcel.update else []
+        text = Way(WayName.TEXT, repeatable=True, windowed=False, send=partial(self._send_text, parcel))
+        card = Way(WayName.CARD, repeatable=True, windowed=False, send=partial(self._send_card, parcel))
+        if parcel.kind is PushKind.CARD_TRIAL:
+            return [card]
+        if not (parcel.to.cards and parcel.buttons and len(parcel.text) <= LONGEST_TEXT):
+            return [text]
+        if parcel.kind is PushKind.URGENT_COUNT:
+            return [self._update(parcel), text] if parcel.update else [card, text]
+        # What is urgent is not left to a form that some clients hide.
+        return [text] if parcel.urgency is Urgency.URGENT else [card, text]
 
-    def _send(self, parcel: Parcel, until: float) -> None:
+    def is_lost(self, code: int | None) -> bool:
+        """Whether the member cannot be reached through the application any more."""
+        return is_lost(Channel.WECOM, code)
+
+    def _send_text(self, parcel: Parcel, until: float) -> None:
         # The same bytes at every attempt, and no other push's: the text shows the push's own number.
+        self._send(parcel, {"msgtype": "text", "text": {"content": parcel.text}}, until)
+
+    def _send_card(self, parcel: Parcel, until: float) -> str | None:
+        try:
+            answer = self._send(parcel, {"msgtype": "template_card", "template_card": _card(parcel)}, until)
+        except ChannelRefusedError as error:
+            if error.code in TASK_USED:
+                return None
+            raise
+        return str(answer["response_code"]) if answer.get("response_code") else None
+
+    def _send(self, parcel: Parcel, message: dict[str, Any], until: float) -> dict[str, Any]:
         body = {
-            "touser": parcel.address,
+            "touser": parcel.to.address,
             "agentid": self._agent_id,
-            "msgtype": "text",
-            "text": {"content": parcel.text},
+            **message,
             "enable_duplicate_check": 1,
             "duplicate_check_interval": SAME_BODY,
         }
         answer = self.client.send("message/send", body, until=until, attempt=parcel.attempt)
         if answer.get("invaliduser") or answer.get("unlicenseduser"):
-            raise ChannelRefusedError(ALL_INVALID)
+            raise ChannelRefusedError(ALL_INVALID if answer.get("invaliduser") else NO_LICENCE)
+        return answer
+
+    def _update(self, parcel: Parcel) -> Way:
+        body: dict[str, Any] = {
+            "userids": [parcel.to.address],
+            "agentid": self._agent_id,
+            "response_code": parcel.update,
+        }
+        if parcel.kind is PushKind.CARD_CLOSED:
+            body["button"] = {"replace_name": parcel.text[:LONGEST_TITLE]}
+        else:
+            body["template_card"] = _card(parcel)
+
+        def send(until: float) -> None:
+            self.client.send("message/update_template_card", body, until=until, attempt=parcel.attempt)
+
+        return Way(WayName.UPDATE, repeatable=True, windowed=False, send=send)
+
+
+def _card(parcel: Parcel) -> dict[str, Any]:
+    return {
+        "card_type": "button_interaction",
+        "task_id": parcel.dedupe,
+        "main_title": {"title": parcel.title},
+        "sub_title_text": parcel.text,
+        "button_list": [
+            {"text": caption, "style": 1 if at == 0 else 2, "key": button.value}
+            for at, (button, caption) in enumerate(parcel.buttons)
+        ],
+    }

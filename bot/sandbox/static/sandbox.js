@@ -155,7 +155,8 @@ class Phone {
   show(bubble, fresh) {
     const before = this.lines.get(bubble.id);
     if (before) {
-      this.progress(before, bubble);
+      if (bubble.form === "template_card") this.redraw(before, bubble);
+      else this.progress(before, bubble);
       return;
     }
     find(".empty", this.chat)?.remove();
@@ -170,6 +171,14 @@ class Phone {
     if (bubble.side === "bot" && fresh) this.knock(bubble.push);
     this.ask(bubble);
     if (this.down) this.keepDown();
+  }
+
+  // A card that was changed stays where it stands.
+  redraw(before, bubble) {
+    const card = this.draw(bubble);
+    card.classList.add("changed");
+    before.replaceWith(card);
+    this.lines.set(bubble.id, card);
   }
 
   draw(bubble) {
@@ -200,10 +209,19 @@ class Phone {
     if (bubble.rows.length) {
       card.append(make("dl", "", ...bubble.rows.flatMap(([label, value]) => [make("dt", "", label), make("dd", "", value)])));
     }
-    const foot = bubble.items.map(([key, label]) => this.item(label, () => this.tap(key, label, bubble.task)));
+    const foot = bubble.replaced
+      ? [this.settled(bubble.replaced)]
+      : bubble.items.map(([key, label]) => this.item(label, () => this.tap(key, label, bubble.task)));
     if (bubble.link) foot.unshift(link(bubble.link, "查看详情"));
     if (foot.length) card.append(make("footer", "", ...foot));
     return card;
+  }
+
+  settled(caption) {
+    const button = make("button", "inline", caption);
+    button.type = "button";
+    button.disabled = true;
+    return button;
   }
 
   item(caption, act) {
@@ -444,14 +462,99 @@ function showNext(next) {
 }
 
 const COUNTED = [
-  ["等着", ["queued"]],
+  ["等着", ["queued", "carried"]],
+  ["等人放行", ["held"]],
   ["发送中", ["sending"]],
   ["已发出", ["accepted", "delivered"]],
   ["不确定", ["uncertain"]],
   ["没送到", ["exhausted"]],
 ];
 
+// One push: a line of the table, and below it, when it is opened, its life.
+
+class Push {
+  constructor(id) {
+    this.id = id;
+    this.open = false;
+    this.opener = make("button", "opener");
+    this.opener.type = "button";
+    this.opener.setAttribute("aria-expanded", "false");
+    this.opener.setAttribute("aria-controls", `life-${id}`);
+    this.line = make("tr", "push");
+    this.line.addEventListener("click", () => this.toggle());
+    this.life = make("div", "life");
+    this.life.id = `life-${id}`;
+    const cell = make("td", "", this.life);
+    cell.colSpan = 6;
+    this.detail = make("tr", "detail", cell);
+    this.detail.hidden = true;
+  }
+
+  toggle() {
+    this.open = !this.open;
+    this.opener.setAttribute("aria-expanded", String(this.open));
+    this.line.classList.toggle("open", this.open);
+    this.detail.hidden = !this.open;
+    if (this.open) {
+      if (!this.lifeShown) this.life.replaceChildren(make("p", "ending", "正在翻开…"));
+      poke();
+      this.detail.scrollIntoView({ block: "nearest" });
+    }
+  }
+
+  show(row) {
+    const now = JSON.stringify(row);
+    if (now === this.shown) return;
+    this.shown = now;
+    const state = make("span", "state", row.word);
+    state.dataset.state = row.state;
+    const what = make("td", "", row.kind);
+    if (row.urgent) what.append(make("span", "urgent", "紧急"));
+    const how = make("td", "", state);
+    const aside = [row.seen && "看过", row.reason, row.attempts > 1 && `第 ${row.attempts} 次`].filter(Boolean);
+    if (aside.length) how.append(make("small", "", aside[0]));
+    const focused = document.activeElement === this.opener;
+    this.opener.replaceChildren(icon("0 0 12 8", "M1.5 1.5 6 6l4.5-4.5"), make("span", "", row.number));
+    this.opener.setAttribute("aria-label", `编号 ${row.number}，${row.kind}，给${row.person}，${row.word}，看它的经过`);
+    this.line.replaceChildren(make("td", "", this.opener), make("td", "", row.person), what, make("td", "", row.due),
+      make("td", "", row.channel || "—"), how);
+    if (focused) this.opener.focus({ preventScroll: true });
+  }
+
+  showLife(life) {
+    const now = JSON.stringify(life);
+    if (now === this.lifeShown) return;
+    this.lifeShown = now;
+    let day = "";
+    const steps = life.steps.map(({ label, when, mark, note }) => {
+      const [date, time] = when.split(" ");
+      const shown = !when ? "" : date === day ? time : `${date} ${time}`;
+      if (when) day = date;
+      const step = make("li", "", make("b", "", label), make("time", "", shown || "\u00a0"));
+      if (note) step.append(make("small", "", note));
+      step.dataset.mark = mark;
+      if (mark === "now") step.setAttribute("aria-current", "step");
+      return step;
+    });
+    const parts = [make("ol", "steps", ...steps)];
+    if (life.ending) parts.push(make("p", "ending", life.ending));
+    if (life.attempts.length) parts.push(make("ol", "attempts", ...life.attempts.map((each, at) => attempt(each, at + 1))));
+    this.life.replaceChildren(...parts);
+  }
+}
+
+function attempt({ when, channel, way, code, meaning, outcome, word, took }, number) {
+  const said = [meaning, code && code !== "0" && !meaning.includes(code) && code].filter(Boolean).join(" · ");
+  const result = make("span", "state", word);
+  result.dataset.state = { accepted: "accepted", delivered: "delivered", busy: "queued", asked: "sending" }[outcome] ?? "uncertain";
+  return make("li", "", make("i", "", `第 ${number} 次`), make("time", "", when), make("span", "way", `${channel} · ${way}`),
+    result, make("span", "said", said), make("span", "took", took === null ? "" : `${took} 毫秒`));
+}
+
+const pushes = new Map();
+const outboxRows = find("#outbox-rows");
 let outboxShown = "";
+
 function showOutbox(rows, counts) {
   const now = JSON.stringify([rows, counts]);
   if (now === outboxShown) return;
@@ -464,26 +567,86 @@ function showOutbox(rows, counts) {
   write("#outbox-latest", latest ? `最近一条：${latest.kind} → ${latest.person} · ${latest.word}` : "还没有要发的消息");
   find("#outbox-empty").hidden = rows.length > 0;
   find("#outbox table").hidden = rows.length === 0;
-  find("#outbox-rows").replaceChildren(
-    ...rows.map((row) => {
-      const state = make("span", "state", row.word);
-      state.dataset.state = row.state;
-      const what = make("td", "", row.kind);
-      if (row.urgent) what.append(make("span", "urgent", "紧急"));
-      const how = make("td", "", state);
-      if (row.attempts > 1) how.append(make("small", "", ` 第 ${row.attempts} 次`));
-      return make("tr", "", make("td", "", row.number), make("td", "", row.person), what, make("td", "", row.due),
-        make("td", "", row.channel || "—"), how);
-    }),
-  );
+  const there = new Set(rows.map((row) => row.id));
+  for (const [id, push] of pushes) {
+    if (there.has(id)) continue;
+    push.line.remove();
+    push.detail.remove();
+    pushes.delete(id);
+  }
+  const focused = outboxRows.contains(document.activeElement) ? document.activeElement : null;
+  let at = outboxRows.firstChild;
+  for (const row of rows) {
+    if (!pushes.has(row.id)) pushes.set(row.id, new Push(row.id));
+    const push = pushes.get(row.id);
+    push.show(row);
+    if (at === push.line) at = push.detail.nextSibling;
+    else {
+      outboxRows.insertBefore(push.line, at);
+      outboxRows.insertBefore(push.detail, at);
+    }
+  }
+  if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
 }
 
-const outboxToggle = find("#outbox-toggle");
-outboxToggle.addEventListener("click", () => {
-  const open = outboxToggle.getAttribute("aria-expanded") !== "true";
-  outboxToggle.setAttribute("aria-expanded", String(open));
-  find("#outbox-body").hidden = !open;
+function showLives(lives) {
+  for (const [id, life] of Object.entries(lives)) pushes.get(Number(id))?.showLife(life);
+}
+
+// What can be made to go wrong.
+
+function pane(toggle, body) {
+  toggle.addEventListener("click", () => {
+    const open = toggle.getAttribute("aria-expanded") !== "true";
+    toggle.setAttribute("aria-expanded", String(open));
+    body.hidden = !open;
+  });
+}
+
+const panes = [["#outbox-toggle", "#outbox-body"], ["#trouble-toggle", "#trouble"]];
+for (const [toggle, body] of panes) pane(find(toggle), find(body));
+find("#outbox").addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const [toggle, body] of panes) {
+    if (!find(body).contains(event.target) && event.target !== find(toggle)) continue;
+    if (!find(body).hidden) find(toggle).click();
+    find(toggle).focus();
+  }
 });
+
+for (const button of all("[data-fault]")) button.addEventListener("click", () => post("fault", { name: button.dataset.fault }));
+for (const line of all("[data-part]")) {
+  const part = line.dataset.part;
+  find(".kill", line).addEventListener("click", () => post("kill", { part }));
+  find(".freeze", line)?.addEventListener("click", () => post("freeze", { part, on: line.dataset.frozen !== "true" }));
+}
+find("#blackout").addEventListener("click", () => post("kill"));
+
+function showTrouble(faults, parts, bot) {
+  write("#trouble-open", faults.length ? faults.join("；") : "平台一切正常");
+  find("#trouble-open").classList.toggle("on", faults.length > 0);
+  const frozen = parts.filter((part) => part.frozen).length;
+  const lamp = find("#trouble-lamp");
+  lamp.hidden = faults.length + frozen === 0;
+  write("#trouble-lamp", String(faults.length + frozen));
+  lamp.setAttribute("aria-label", `${faults.length + frozen} 处不顺`);
+  for (const { name, word, alive, frozen: still } of parts) {
+    const line = find(`[data-part="${name}"]`);
+    line.dataset.frozen = String(still);
+    find(".dot", line).dataset.state = still ? "starting" : alive ? "running" : "stopped";
+    const how = find(".how", line);
+    const said = still ? "停住不动" : alive ? "" : bot.state === "stopped" ? "没有运行" : "正在再起来";
+    if (how.textContent !== said) how.textContent = said;
+    find(".kill", line).disabled = !alive;
+    const freeze = find(".freeze", line);
+    if (!freeze) continue;
+    freeze.disabled = !alive;
+    const caption = still ? "解冻" : "冻住";
+    if (freeze.textContent !== caption) freeze.textContent = caption;
+    freeze.setAttribute("aria-label", `${caption}${word}`);
+  }
+  find("#blackout").disabled = bot.state === "stopped";
+}
 
 let version = 0;
 let first = true;
@@ -494,7 +657,8 @@ async function look() {
   if (asking) return;
   asking = true;
   try {
-    const answer = await fetch(`/sandbox/state?since=${version}`);
+    const opened = [...pushes.values()].filter((push) => push.open).map((push) => push.id);
+    const answer = await fetch(`/sandbox/state?since=${version}&opened=${opened.slice(-8).join(",")}`);
     if (!answer.ok) throw new Error(String(answer.status));
     const state = await answer.json();
     if (state.run !== page.dataset.run) return location.reload();
@@ -505,6 +669,8 @@ async function look() {
     showBot(state.bot);
     showNext(state.next);
     showOutbox(state.outbox, state.counts);
+    showLives(state.lives);
+    showTrouble(state.faults, state.parts, state.bot);
     for (const phone of phones.values()) {
       phone.following = state.following[phone.key];
       const word = phone.channel === "wecom" ? ["移出应用", "加入应用"] : ["取消关注", "关注"];

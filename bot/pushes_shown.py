@@ -1,0 +1,153 @@
+"""How `xinqiao pushes` shows a push: by its number and kind, its reader by the number on the roster, staff by name too."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from models.channel import Channel
+from models.outbox import Push, PushAttempt, PushKind, PushState, Reason, Route
+from models.outbox.operating import LATE_AFTER, Listed
+from workers.senders.codes import verdict
+
+if TYPE_CHECKING:
+    from handlers.words.catalogue import Words
+
+_FINE = {"0", "success"}
+
+
+def row(words: "Words", it: Listed, *, now: datetime) -> list[str]:
+    """A line of the list."""
+    push = it.push
+    return [
+        str(push.id),
+        push.number,
+        words(f"pushes.kind.{push.kind.value}"),
+        _person(words, it),
+        words(f"pushes.state.{push.state.value}"),
+        moment_text(words, push.due_at),
+        str(push.attempts),
+        _channel(words, push.channel),
+        _note(words, push, now=now),
+    ]
+
+
+def _person(words: "Words", it: Listed) -> str:
+    return words("pushes.shown.person", name=it.name, number=it.number) if it.name else it.number
+
+
+def _channel(words: "Words", channel: str | None) -> str:
+    return words(f"pushes.channel.{channel}") if channel else ""
+
+
+def _note(words: "Words", push: Push, *, now: datetime) -> str:
+    """Why it stands as it does, and how late it is."""
+    parts = []
+    if push.state in {PushState.QUEUED, PushState.SENDING} and (late := now - push.next_at) > LATE_AFTER:
+        parts.append(words("pushes.shown.late", late=_span(words, late)))
+    if push.carrier_id is not None:
+        parts.append(words("pushes.shown.carried_by", id=push.carrier_id))
+    if push.state is PushState.QUEUED and push.held_for:
+        parts.append(_reason(words, push.held_for))
+    if push.reason:
+        parts.append(_reason(words, push.reason))
+    if push.outcome and push.channel and push.outcome not in _FINE:
+        parts.append(f"{push.outcome} {meaning(words, push.channel, push.outcome)}")
+    return "；".join(parts)
+
+
+def _reason(words: "Words", reason: str) -> str:
+    key = f"pushes.reason.{reason.replace(' ', '_')}"
+    return words(key) if key in words else reason
+
+
+def _span(words: "Words", span: timedelta) -> str:
+    minutes = max(1, int(span.total_seconds() // 60))
+    for unit, size in (("days", 24 * 60), ("hours", 60)):
+        if minutes >= 2 * size:
+            return words(f"pushes.shown.{unit}", count=minutes // size)
+    return words("pushes.shown.minutes", count=minutes)
+
+
+def moment_text(words: "Words", moment: datetime | None) -> str:
+    """A moment to the second, in the school's time zone."""
+    return f"{moment.astimezone(words.zone):%m-%d %H:%M:%S}" if moment else words("pushes.shown.never")
+
+
+def life(words: "Words", it: Listed, carried: Sequence[int], *, now: datetime) -> Iterator[tuple[str, str]]:
+    """A push's fields in the order of its life."""
+    push = it.push
+    yield "kind", f"{words(f'pushes.kind.{push.kind.value}')}（id:{push.id}，{push.number}）"
+    yield "urgency", words(f"pushes.urgency.{push.urgency.value}")
+    yield "person", _person(words, it)
+    yield "fact", push.fact
+    yield "planned", moment_text(words, push.created_at)
+    yield "due", moment_text(words, push.due_at)
+    state = words(f"pushes.state.{push.state.value}")
+    note = _note(words, push, now=now)
+    yield "state", f"{state}（{note}）" if note else state
+    if push.state in {PushState.QUEUED, PushState.SENDING}:
+        yield "next", moment_text(words, push.next_at)
+        yield "expires", moment_text(words, push.expires_at)
+    yield "claimed", _claimed(words, push)
+    if carried:
+        yield "carrier", words("pushes.shown.carries", ids=list(carried))
+    if push.channel:
+        way = words(f"pushes.way.{push.way}") if push.way else ""
+        yield "channel", f"{_channel(words, push.channel)} {way}".strip()
+    if push.settled_at:
+        yield "settled", moment_text(words, push.settled_at)
+    yield "seen", moment_text(words, push.seen_at)
+
+
+def _claimed(words: "Words", push: Push) -> str:
+    if push.state is PushState.SENDING and push.lease_until is not None:
+        return words("pushes.shown.claimed_now", count=push.fence, until=moment_text(words, push.lease_until))
+    return words("pushes.shown.claimed", count=push.fence) if push.fence else words("pushes.shown.never")
+
+
+def attempt_row(words: "Words", it: PushAttempt) -> list[str]:
+    """A line about one request."""
+    return [
+        moment_text(words, it.began_at),
+        _channel(words, it.channel),
+        words(f"pushes.way.{it.way}"),
+        it.code or "",
+        meaning(words, it.channel, it.code) if it.code else "",
+        words(f"pushes.outcome.{it.outcome.value.replace(' ', '_')}"),
+    ]
+
+
+def meaning(words: "Words", channel: str, code: str) -> str:
+    """What a platform's word means, in one phrase: its own, else that of what it asks of us."""
+    if f"pushes.code.{channel}_{code}" in words:
+        return words(f"pushes.code.{channel}_{code}")
+    return words(f"pushes.verdict.{_sense(channel, code)}")
+
+
+def _sense(channel: str, code: str) -> str:
+    plain = code.strip().lower()
+    if channel == Route.FALLBACK:
+        return "no_way"
+    if plain in _FINE:
+        return "delivered" if plain == "success" else "accepted"
+    if plain.startswith("failed"):
+        return "blocked" if "block" in plain else "failed"
+    if not plain.lstrip("-").isdigit():
+        return "unknown"
+    return verdict(Channel(channel), int(plain)).value
+
+
+def next_step(words: "Words", push: Push) -> str:
+    """What one can do about it."""
+    last = push.state.value
+    if push.state is PushState.EXHAUSTED and push.reason == Reason.UNREACHABLE:
+        last = "unreachable"
+    return words(f"pushes.next_step.{last}", id=push.id)
+
+
+def counted(words: "Words", table: str, counts: Mapping[PushState, int] | Mapping[PushKind, int]) -> str:
+    """「在等 3 条、没送成 1 条」."""
+    parts = [
+        words("pushes.count", what=words(f"pushes.{table}.{each.value}"), count=count) for each, count in counts.items()
+    ]
+    return "、".join(parts)

