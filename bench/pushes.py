@@ -126,6 +126,13 @@ def measure(url: str, address: str, processes: int, round_: str) -> tuple[float,
     return COUNT / seconds, processor / COUNT * 1000
 
 
+def without_rows(address: str) -> tuple[float, float]:
+    """The same HTTP client at the same connections, writing nothing: messages a second, milliseconds of processor each."""
+    argv = [sys.executable, "-m", "bench.clients", "--one", "ours", address, str(COUNT)]
+    wall, spent = json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)
+    return COUNT / wall, spent / COUNT * 1000
+
+
 def report(name: str, rates: list[tuple[float, float]]) -> float:
     """Print the median of some rounds."""
     rate = statistics.median(rate for rate, _ in rates)
@@ -145,7 +152,7 @@ def main(engines: list[EngineName], rounds: int) -> None:
             build(url)
         found: dict[str, list[tuple[float, float]]] = {}
         for number in range(rounds):
-            found.setdefault("the same client, no rows", []).append(without_rows("ours", address, COUNT))
+            found.setdefault("the same client, no rows", []).append(without_rows(address))
             for engine, url in urls.items():
                 for processes in (1, 2):
                     name = f"{engine}, {processes} worker{'s' if processes > 1 else ''}"

@@ -146,9 +146,9 @@ def _duty(settings: "Settings") -> Iterator[Line]:
     if settings.fallback.urls:
         from workers.senders.fallback import FallbackSender  # noqa: PLC0415
 
-        usable, listed = FallbackSender(settings.fallback.urls).usable(), len(settings.fallback.urls)
-        mend = "" if usable == listed else "；看 [fallback] urls 写法对不对（apprise 的写法）"
-        yield Line(usable == listed, f"备用通道：{listed} 个地址里能用 {usable} 个{mend}")
+        usable, given = FallbackSender(settings.fallback.urls).usable(), len(settings.fallback.urls)
+        mend = "" if usable == given else "；看 [fallback] urls 写法对不对（apprise 的写法）"
+        yield Line(usable == given, f"备用通道：{given} 个地址里能用 {usable} 个{mend}")
     if not policy.phones:
         yield Line(ok=False, text="值班：没有写学校的值班电话；在 [duty] phones 里写上")
 

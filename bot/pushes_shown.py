@@ -140,8 +140,8 @@ def _sense(channel: str, code: str) -> str:
 def next_step(words: "Words", push: Push) -> str:
     """What one can do about it."""
     last = push.state.value
-    if push.state is PushState.EXHAUSTED and push.reason == Reason.UNREACHABLE:
-        last = "unreachable"
+    if push.state is PushState.EXHAUSTED and push.reason in {Reason.UNREACHABLE, Reason.UNKNOWN_KIND}:
+        last = Reason(push.reason).value.replace(" ", "_")
     return words(f"pushes.next_step.{last}", id=push.id)
 
 

@@ -8,6 +8,10 @@ SPREAD = timedelta(minutes=5)
 """Over which the morning's pushes go out, each person's all at once: not everything at seven."""
 
 
+EVENING = timedelta(minutes=15)
+"""Before the quiet hours begin: what would fall due in the night is better said now."""
+
+
 def quiet_until(policy: PushPolicy, person_id: int, *, now: datetime) -> datetime | None:
     """When somebody may be written to again; None when they may now."""
     if policy.quiet_from == policy.quiet_to:
@@ -21,3 +25,10 @@ def quiet_until(policy: PushPolicy, person_id: int, *, now: datetime) -> datetim
     day = local.date() + timedelta(days=1 if over_midnight and at >= policy.quiet_from else 0)
     ends = datetime.combine(day, policy.quiet_to, policy.zone).astimezone(UTC)
     return ends + SPREAD * (person_id % 60) / 60
+
+
+def said_by_now(policy: PushPolicy, *, now: datetime) -> datetime:
+    """Up to when what falls due is said now: in the last quarter of an hour before the quiet hours, until their end."""
+    if quiet_until(policy, 0, now=now) is not None:
+        return now
+    return quiet_until(policy, 0, now=now + EVENING) or now

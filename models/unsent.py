@@ -3,7 +3,9 @@
 Its writer is reminded once; when the talk is put away, the teachers hear that there was one, and nothing of it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -12,7 +14,9 @@ from models.concern import Concern
 from models.contact import Contact
 from models.db import Fixed, utc
 from models.outbox import PushKind, plan
+from models.policy import Policy
 from models.post import first_to_tell
+from models.quiet import said_by_now
 from models.talk import PutAway, TalkLog
 from models.unit import place
 
@@ -61,14 +65,25 @@ def _remind_after(lasts: timedelta) -> timedelta:
     return lasts - min(LEFT, lasts / 2)
 
 
-def anybody_to_remind(session: Session, lasts: timedelta, *, now: datetime) -> bool:
+def anybody_to_remind(session: Session, policy: Policy, *, now: datetime) -> bool:
     """Whether `remind` would find a talk; only reads."""
-    return bool(_QUIET.all(session, after=now - lasts, until=now - _remind_after(lasts), most=1))
+    return bool(_to_remind(session, policy, now, most=1))
 
 
-def remind(session: Session, lasts: timedelta, *, now: datetime, most: int = 200) -> int:
-    """Plan the one reminder for each talk that is soon put away with something unsent; returns how many talks those were."""
-    found = _QUIET.all(session, after=now - lasts, until=now - _remind_after(lasts), most=most)
+def _to_remind(session: Session, policy: Policy, now: datetime, most: int) -> Sequence[Sequence[Any]]:
+    """Talks whose reminder is due, or would be in the night that is about to begin."""
+    lasts, soon = policy.talk_lasts, said_by_now(policy.push, now=now)
+    until = min(soon - _remind_after(lasts), now - lasts / 2)
+    return _QUIET.all(session, after=now - lasts, until=until, most=most)
+
+
+def remind(session: Session, policy: Policy, *, now: datetime, most: int = 200) -> int:
+    """Plan the one reminder for each talk that is soon put away with something unsent; returns how many talks those were.
+
+    Nobody is woken for it: what would fall due in the night is said before.
+    """
+    lasts = policy.talk_lasts
+    found = _to_remind(session, policy, now, most)
     for contact_id, person_id, touched in found:
         touched_at = utc(touched)
         marked = _REMINDED.run(session, id_=contact_id, touched_=touched_at)

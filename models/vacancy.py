@@ -3,6 +3,7 @@
 The college selects and appoints its student officers (Z-24, J-17, D-08), so its station head hears of a vacancy (Z-05, Z-06).
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
 
@@ -46,48 +47,39 @@ def fact_of(morning: datetime) -> str:
     return f"vacancy:{morning.date().isoformat()}"
 
 
-def _live_officer() -> sa.Exists:
-    """Somebody holds an officer's post for the unit of the query outside, whatever people that one speaks of."""
-    officer = sa.orm.aliased(Person)
-    return (
-        sa.exists()
-        .where(col(Post.unit_id) == col(Unit.id), col(Post.role).in_(OFFICERS), col(Post.ended_at).is_(None))
-        .where(col(officer.id) == col(Post.person_id), col(officer.ended_at).is_(None))
-    )
-
-
 def vacant_units(session: Session) -> dict[int, list[Unit]]:
     """By college, the classes and rooms that have students but no officer, classes first, each by name.
 
     A room belongs to the college of most who live there. Rooms count only where the school has a dorm officer at all.
     """
-    lives = (col(Person.kind) == Kind.STUDENT) & col(Person.ended_at).is_(None)
-    vacant_classes = session.exec(
-        select(Unit)
-        .where(Unit.level == Level.CLASS, ~_live_officer())
-        .where(sa.exists().where(col(Person.class_id) == col(Unit.id), lives))
-        .order_by(col(Unit.name), col(Unit.id))
-    )
+    held = {
+        (role, unit_id)
+        for role, unit_id in session.exec(
+            select(Post.role, Post.unit_id)
+            .join(Person, col(Person.id) == col(Post.person_id))
+            .where(col(Post.role).in_(OFFICERS), col(Post.ended_at).is_(None), col(Person.ended_at).is_(None))
+        )
+    }
+    of_class = sa.orm.aliased(Unit)
+    lived_in = session.exec(
+        select(Person.class_id, Person.dorm_id, of_class.parent_id, sa.func.count())
+        .join(of_class, col(of_class.id) == col(Person.class_id))
+        .where(Person.kind == Kind.STUDENT, col(Person.ended_at).is_(None))
+        .group_by(col(Person.class_id), col(Person.dorm_id), col(of_class.parent_id))
+    ).all()
+    homes: dict[int, Counter[int]] = {}
+    uses_rooms = any(role is Role.DORM_OFFICER for role, _ in held)
+    for class_id, dorm_id, college_id, count in lived_in:
+        if class_id is not None and (Role.COMMITTEE_MEMBER, class_id) not in held:
+            homes.setdefault(class_id, Counter())[college_id or 0] += count
+        if uses_rooms and dorm_id is not None and (Role.DORM_OFFICER, dorm_id) not in held:
+            homes.setdefault(dorm_id, Counter())[college_id or 0] += count
     found: dict[int, list[Unit]] = {}
-    for unit in vacant_classes:
-        found.setdefault(unit.parent_id or 0, []).append(unit)
-    has_rooms = select(Post.id).where(Post.role == Role.DORM_OFFICER, col(Post.ended_at).is_(None)).limit(1)
-    if session.exec(has_rooms).first() is None:
-        return found
-    its_class = sa.orm.aliased(Unit)
-    rooms = session.exec(
-        select(Unit, its_class.parent_id, sa.func.count())
-        .join(Person, col(Person.dorm_id) == col(Unit.id))
-        .join(its_class, col(its_class.id) == col(Person.class_id))
-        .where(Unit.level == Level.DORM, lives, ~_live_officer())
-        .group_by(col(Unit.id), col(its_class.parent_id))
-        .order_by(col(Unit.name), col(Unit.id), sa.func.count().desc(), col(its_class.parent_id))
-    )
-    seen: set[int | None] = set()
-    for unit, college_id, _ in rooms:
-        if unit.id not in seen:
-            seen.add(unit.id)
-            found.setdefault(college_id or 0, []).append(unit)
+    levels = [Level.CLASS, Level.DORM]
+    units = session.exec(select(Unit).where(col(Unit.level).in_(levels)).order_by(col(Unit.name), col(Unit.id)))
+    for unit in sorted((unit for unit in units if unit.id in homes), key=lambda unit: levels.index(unit.level)):
+        most = max(sorted(homes[unit.id or 0].items()), key=lambda home: home[1])
+        found.setdefault(most[0], []).append(unit)
     return found
 
 

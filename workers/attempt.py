@@ -51,6 +51,9 @@ RETRY_STEPS = tuple(timedelta(seconds=s) for s in (2, 5, 15, 60, 300))
 SHUT = 0
 """Instead of an attempt's id: the window has closed meanwhile."""
 
+LONGEST = 60
+"""Characters of one value of a row that a message shows."""
+
 MOST_LINES = 8
 """Of a digest; the rest is told by number and shown by 「查看」."""
 
@@ -348,7 +351,7 @@ class _Attempt:
             title=words(f"push.title.{letter.urgency.value}"),
             notice=words("push.notice", level=words(f"push.level_{level}"), number=letter.number),
             number=letter.number,
-            unit=str(letter.data.get("unit", "")),
+            unit=_unit_of(letter) if shown is letter.kind else "",
             at=letter.due_at,
             dedupe=f"push-{letter.id}-{letter.number}",
             attempt=letter.attempts + 1,
@@ -373,13 +376,27 @@ class _Attempt:
             lines = "\n".join(self._line(each) for each in together[:MOST_LINES])
             return words("push.digest", count=len(together), lines=lines, number=letter.number)
         kind = KINDS[letter.kind]
-        return words(kind.words, **{name: letter.data[name] for name in kind.fields}, number=letter.number)
+        return words(kind.words, **{name: _fit(letter.data[name]) for name in kind.fields}, number=letter.number)
 
     def _line(self, letter: Letter) -> str:
         words = self.equipment.words
-        line = words(KINDS[letter.kind].short)
-        unit = letter.data.get("unit") if "unit" in KINDS[letter.kind].fields else None
+        line = words(KINDS[letter.kind].short if letter.kind in KINDS else "push.short.digest")
+        unit = _unit_of(letter)
         return words("push.digest_line_unit", unit=unit, line=line) if unit else words("push.digest_line", line=line)
+
+
+def _unit_of(letter: Letter) -> str:
+    """The unit that a push speaks of; "" when its kind may show none."""
+    if letter.kind not in KINDS or "unit" not in KINDS[letter.kind].fields:
+        return ""
+    return str(_fit(letter.data.get("unit", "")))
+
+
+def _fit(value: object) -> object:
+    """A value, cut when no unit or name is so long: what to do next must not fall off the end of the message."""
+    if isinstance(value, list):
+        return [_fit(each) for each in value[:MOST_LINES]]
+    return f"{value[: LONGEST - 1]}…" if isinstance(value, str) and len(value) > LONGEST else value
 
 
 _WINDOW_CLOSED = frozenset(str(code) for code in WINDOW_CLOSED)

@@ -52,7 +52,7 @@ from models.superior import spoken_of, superiors
 from workers.attempt import Equipment, Message, attempt, exhausted
 from workers.clerk import Clerk
 from workers.senders.parcel import Target
-from workers.still_true import holds
+from workers.still_true import holds, is_id
 
 log = logging.getLogger(__name__)
 
@@ -229,13 +229,15 @@ def _settle(session: Session, outcomes: Sequence[Outcome], equipment: Equipment,
         log.warning("pushes had gone to another worker", extra={"count": len(outcomes) - len(ours)})
     for outcome in ours:
         if outcome.state is PushState.EXHAUSTED and outcome.again_at is None:
-            _tell_superior(session, outcome.letter, equipment, now)
+            for letter in (outcome.letter, *outcome.letter.carried):
+                _tell_superior(session, letter, equipment, now)
     return ours
 
 
 def _tell_superior(session: Session, letter: Letter, equipment: Equipment, now: datetime) -> None:
     """Somebody above hears that a person could not be reached: never what about."""
-    if not KINDS[letter.kind].superior:
+    rule = KINDS.get(letter.kind)
+    if rule is None or not rule.superior:
         return
     who = spoken_of(session, letter.person_id, teacher=equipment.words("dialogue.teacher", name="{name}"))
     for person_id in superiors(session, letter.person_id):
@@ -338,6 +340,8 @@ def _sorted_out(
 
 
 def _end_of(session: Session, letter: Letter, reader: _Reader, equipment: Equipment, now: datetime) -> Outcome | None:
+    if letter.kind not in KINDS:  # another release's: this one has neither words nor a check for it
+        return exhausted(letter, Reason.UNKNOWN_KIND)
     if (reason := _not_to_send(session, letter, reader, now)) is not None:
         return _suppressed(letter, reason)
     if letter.expires_at <= now:  # nobody was told what was to be told: for what matters that is no quiet end
@@ -373,7 +377,13 @@ def _updates(session: Session, letters: list[Letter]) -> tuple[list[Letter], lis
     """Those that only update a card, with the card's handle; and the others, which are messages."""
     updates = [it for it in letters if it.kind is PushKind.CARD_CLOSED]
     others = [it for it in letters if it.kind is not PushKind.CARD_CLOSED]
-    return [replace(it, update=take_card(session, int(it.data["of"]))) for it in updates], others
+    return [replace(it, update=_card_of(session, it)) for it in updates], others
+
+
+def _card_of(session: Session, letter: Letter) -> str | None:
+    """The card that it updates; None when there is none any more, or its row does not say which."""
+    of = letter.data.get("of")
+    return take_card(session, of) if is_id(of) else None
 
 
 def _targets(letter: Letter, reader: _Reader) -> list[Target]:

@@ -23,7 +23,9 @@ QUEUE = "push"
 RUNG = "xinqiao:rung"
 """Redis key that stands while a `drain` waits in the queue; the worker takes it away before it claims."""
 
-RUNG_LASTS = 10
+RUNG_LASTS = 3
+"""Seconds: whoever died or was cut off between the key and the job must not keep the others from ringing for long."""
+
 JOB_WAITS = 60
 JOB_TIMEOUT = 60
 FAILURE_TTL = 600

@@ -63,7 +63,7 @@ def duties(policy: Policy, bell: Doorbell) -> list[Duty]:
         Duty("missing check-ins", TICK, lambda now: plan_missing(policy.checkin, now=now)),
         Duty("class lists", TICK, lambda now: plan_lists(policy.checkin, now=now)),
         Duty("vacancies", TICK, lambda now: vacancies.plan(policy.checkin, now=now)),
-        Duty("unsent concerns", TICK, lambda now: remind_of_unsent(policy.talk_lasts, now=now)),
+        Duty("unsent concerns", TICK, lambda now: remind_of_unsent(policy, now=now)),
         Duty("receipts", TICK, lambda now: match_receipts(now=now)),
         Duty("bell", TICK, lambda now: _ring(bell, now)),
         Duty("late urgent pushes", TICK, _deliver_late, aside=True),

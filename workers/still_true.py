@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -60,6 +60,29 @@ _STANDS = Fixed(
 _WISH = Fixed(lambda: sa.select(_wish.c.state).where(_wish.c.id == sa.bindparam("id_")))
 
 
+MOST = 2**31
+"""Ids are smaller: PostgreSQL keeps them in four bytes."""
+
+
+def is_id(value: object) -> TypeGuard[int]:
+    """Whether a value can be a row's id. Anything else would make the engine fail, and with it the whole group's claim."""
+    return isinstance(value, int) and 0 < value < MOST
+
+
+def _id(data: Data, name: str) -> int:
+    value = data[name]
+    if not is_id(value):
+        raise TypeError(name)
+    return value
+
+
+def _ids(data: Data, name: str) -> list[int]:
+    values = data[name]
+    if not isinstance(values, list) or not all(map(is_id, values)):
+        raise TypeError(name)
+    return values
+
+
 def _always(_session: Session, _person_id: int, _data: Data, _now: datetime) -> bool:
     return True
 
@@ -71,20 +94,20 @@ def _checkin_is_missing(session: Session, person_id: int, data: Data, now: datet
     """
     if "unit_ids" in data:
         return (
-            any_missing(session, data["round"], data["unit_ids"])
-            and _NEXT_ROUND.one(session, round_id=data["round"], now=now) is None
+            any_missing(session, _id(data, "round"), _ids(data, "unit_ids"))
+            and _NEXT_ROUND.one(session, round_id=_id(data, "round"), now=now) is None
             and _reader_has_a_post(session, person_id, data, now)
         )
     return (
-        _SENT.one(session, round_id=data["round"], unit_id=data["unit_id"]) is None
-        and _NEXT_ROUND.one(session, round_id=data["round"], now=now) is None
-        and _IN_POST.one(session, person_id=person_id, unit_id=data["unit_id"]) is not None
+        _SENT.one(session, round_id=_id(data, "round"), unit_id=_id(data, "unit_id")) is None
+        and _NEXT_ROUND.one(session, round_id=_id(data, "round"), now=now) is None
+        and _IN_POST.one(session, person_id=person_id, unit_id=_id(data, "unit_id")) is not None
     )
 
 
 def _checkin_is_current(session: Session, person_id: int, data: Data, _now: datetime) -> bool:
     """No correction has come since, and the reader still has a post."""
-    row = _VERSION.one(session, id_=data["checkin"])
+    row = _VERSION.one(session, id_=_id(data, "checkin"))
     return row is not None and row[0] == data["version"] and _reader_has_a_post(session, person_id, data, _now)
 
 
@@ -94,21 +117,21 @@ def _reader_has_a_post(session: Session, person_id: int, _data: Data, _now: date
 
 def _post_is_vacant(session: Session, person_id: int, data: Data, now: datetime) -> bool:
     """At least one of the units still has nobody, and the reader still has a post."""
-    return any_vacant(session, data["unit_ids"]) and _reader_has_a_post(session, person_id, data, now)
+    return any_vacant(session, _ids(data, "unit_ids")) and _reader_has_a_post(session, person_id, data, now)
 
 
 def _talk_waits(session: Session, _person_id: int, data: Data, _now: datetime) -> bool:
     """The talk is open, was not touched since, and what it holds was not sent."""
-    return still_waits(session, data["talk"], datetime.fromisoformat(data["touched"]))
+    return still_waits(session, _id(data, "talk"), datetime.fromisoformat(data["touched"]))
 
 
 def _alert_stands(session: Session, _person_id: int, data: Data, _now: datetime) -> bool:
     """Nobody has said that it was pressed by mistake."""
-    return _STANDS.one(session, id_=data["alert"]) is not None
+    return _STANDS.one(session, id_=_id(data, "alert")) is not None
 
 
 def _rebind_is_open(session: Session, _person_id: int, data: Data, _now: datetime) -> bool:
-    row = _WISH.one(session, id_=data["wish"])
+    row = _WISH.one(session, id_=_id(data, "wish"))
     return row is not None and row[0] in {RebindState.ASKED.value, RebindState.PASSED_ON.value}
 
 
@@ -132,6 +155,6 @@ def holds(session: Session, kind: PushKind, person_id: int, data: Data, now: dat
     """Whether a push should still reach its person. Data that its own check cannot read: yes, and somebody looks."""
     try:
         return CHECKS[KINDS[kind].holds](session, person_id, data, now)
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, ValueError):
         log.exception("nobody can tell whether a push still holds", extra={"kind": kind.value})
         return True

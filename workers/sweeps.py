@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from models import binding, chain, clock, inbox, link, outbox, talk, unsent
 from models.db import unit_of_work
+from models.policy import Policy
 from models.roster import resume_import
 
 BATCH = 200
@@ -33,12 +34,12 @@ def put_away_talks(lasts: timedelta, *, now: datetime) -> int:
     return _in_batches(batch)
 
 
-def remind_of_unsent(lasts: timedelta, *, now: datetime) -> int:
+def remind_of_unsent(policy: Policy, *, now: datetime) -> int:
     """Remind, once, whoever has typed something for a teacher and not sent it, before it is put away."""
     with unit_of_work(write=False) as session:
-        if not unsent.anybody_to_remind(session, lasts, now=now):
+        if not unsent.anybody_to_remind(session, policy, now=now):
             return 0
-    return _in_batches(lambda session: unsent.remind(session, lasts, now=now, most=BATCH))
+    return _in_batches(lambda session: unsent.remind(session, policy, now=now, most=BATCH))
 
 
 def sweep_inbox(keys_kept: timedelta, replies_kept: timedelta, *, now: datetime) -> int:

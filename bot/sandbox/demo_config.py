@@ -11,7 +11,7 @@ from bot.sandbox.callbacks import CallbackDoor
 from bot.sandbox.official_account import Account, Template
 from bot.sandbox.wecom import Corp
 from models.channel import Channel
-from models.outbox import PushKind
+from models.outbox import TEMPLATED, PushKind
 from models.policy import Term
 
 KEYS = "keys.txt"
@@ -73,7 +73,7 @@ def template_id(kind: PushKind) -> str:
 
 def account_of(keys: Keys) -> Account:
     """The invented official account."""
-    templates = {template_id(kind): Template(TITLES.get(kind, "通知"), KEYWORDS) for kind in PushKind}
+    templates = {template_id(kind): Template(TITLES.get(kind, "通知"), KEYWORDS) for kind in TEMPLATED}
     return Account("wxdemo0000000000", keys.official_secret, ORIGINAL_ID, templates)
 
 
@@ -112,7 +112,7 @@ def config_text(keys: Keys, *, address: str, port: int, term: Term) -> str:
     fields = ", ".join(f'{keyword} = "{shown}"' for keyword, shown in SHOWN.items())
     templates = "\n".join(
         f'[official_account.templates.{kind.value}]\nid = "{template_id(kind)}"\nfields = {{ {fields} }}\n'
-        for kind in PushKind
+        for kind in TEMPLATED
     )
     return f"""# Written by the demo at each start.
 [school]

@@ -38,6 +38,7 @@ KINDS = {
     PushKind.UNREACHABLE: "有人联系不上",
     PushKind.STALLED: "有消息卡住了",
     PushKind.DIGEST: "消息摘要",
+    PushKind.UNKNOWN: "别的版本的通知",
     PushKind.URGENT_COUNT: "还有几件紧急",
 }
 CHANNELS = {"official_account": "公众号", "wecom": "企业微信", "fallback": "其他方式"}
@@ -71,6 +72,7 @@ REASONS = {
     "answer lost": "发出去了，回答丢了",
     "in digest": "并在摘要里送出",
     "in count": "并在「还有几件」里送出",
+    "unknown kind": "这个版本不认识它",
     "shown": "本人已经查看",
 }
 HELD_FOR = {"quiet": "夜里不打扰，等到早上", "pace": "刚发过好几条，和别的并在一起"}

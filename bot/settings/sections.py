@@ -151,9 +151,9 @@ class OfficialAccount(Section):
     @classmethod
     def _kinds_exist(cls, value: Mapping[str, Template]) -> Mapping[str, Template]:
         if value:
-            from models.outbox import PushKind  # noqa: PLC0415 — as for roles
+            from models.outbox import TEMPLATED  # noqa: PLC0415 — as for roles
 
-            check_keys(value, [kind.value for kind in PushKind])
+            check_keys(value, [kind.value for kind in TEMPLATED])
         return value
 
 

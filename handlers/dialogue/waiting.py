@@ -3,7 +3,6 @@
 Nothing is kept between two pages: what was shown waits no more, so the next page is simply what waits then.
 """
 
-import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from sqlmodel import Session
 
 from handlers.words.catalogue import Words
-from models.outbox import KINDS, Push, PushKind, Urgency, show, waiting_for
+from models.outbox import KINDS, Push, PushKind, Urgency, data_of, show, waiting_for
 from models.talk import Actor
 
 LINES = 5
@@ -50,7 +49,7 @@ class Waiting:
         rows = [
             it
             for it in waiting_for(session, actor.person, now=now)
-            if self._still_true(session, it.kind, it.person_id, json.loads(it.data), now)
+            if self._still_true(session, it.kind, it.person_id, data_of(it.data), now)
         ]
         return sorted(rows, key=lambda it: it.urgency is not Urgency.URGENT)
 
@@ -63,5 +62,5 @@ class Waiting:
 
     def _sentence(self, it: Push) -> str:
         """The push's own sentence; a value that its row does not have is left out, rather than the line."""
-        kind, data = KINDS[it.kind], json.loads(it.data)
+        kind, data = KINDS[it.kind], data_of(it.data)
         return self._words(kind.words, **{name: data.get(name, "") for name in kind.fields}, number=it.number)

@@ -21,6 +21,7 @@ from models.outbox.kinds import (
     KINDS,
     MUTABLE,
     PLANNED_NEVER,
+    TEMPLATED,
     Button,
     Holds,
     KindOfPush,
@@ -46,6 +47,7 @@ from models.outbox.table import (
     PushTally,
     Reason,
     WayName,
+    data_of,
     late_bucket,
 )
 
@@ -57,6 +59,7 @@ __all__ = [
     "LEASE",
     "MUTABLE",
     "PLANNED_NEVER",
+    "TEMPLATED",
     "AttemptOutcome",
     "Button",
     "Holds",
@@ -83,6 +86,7 @@ __all__ = [
     "cancel",
     "claim_due",
     "claim_these",
+    "data_of",
     "forget",
     "late_bucket",
     "late_urgent",

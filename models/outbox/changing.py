@@ -14,6 +14,7 @@ from models.outbox.claiming import IS_URGENT
 from models.outbox.kinds import Route
 from models.outbox.settling import tally
 from models.outbox.table import (
+    BEFORE,
     FULL_WAYS,
     AttemptOutcome,
     Push,
@@ -195,6 +196,8 @@ def retry(session: Session, it: Push, *, now: datetime, lasts: timedelta = timed
     it.state, it.next_at, it.attempts, it.settled_at, it.reason = PushState.QUEUED, now, 0, None, None
     it.held_for, it.carrier_id, it.expires_at = None, None, max(it.expires_at, now + lasts)
     session.add(it)
+    # Whatever was refused or left unanswered so far has been looked at: no way is closed to it any more.
+    session.execute(sa.update(PushAttempt).where(col(PushAttempt.push_id) == it.id).values(fence=BEFORE))
 
 
 def release(session: Session, *, now: datetime, most: int | None = None) -> int:

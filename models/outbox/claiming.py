@@ -3,7 +3,6 @@
 Urgent rows come first, by an index of their own: however many others wait, nobody sorts them.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,8 +12,8 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from models.db import Among, Fixed, json_ids, utc
-from models.outbox.kinds import PushKind, Urgency
-from models.outbox.table import AttemptOutcome, Push, PushAttempt
+from models.outbox.kinds import PushKind, Urgency, kind_of
+from models.outbox.table import BEFORE, AttemptOutcome, Push, PushAttempt, data_of
 
 LEASE = timedelta(seconds=8)
 NO_LEASE_IS_LONGER = timedelta(minutes=1)
@@ -130,7 +129,7 @@ _PAST = Fixed(
             _attempts.c.code,
             _attempts.c.handle,
         )
-        .where(Among(_attempts.c.push_id, "ids"))
+        .where(Among(_attempts.c.push_id, "ids"), _attempts.c.fence > sa.literal_column(str(BEFORE)))
         .order_by(_attempts.c.id)
     )
 )
@@ -162,8 +161,8 @@ def _letter(row: Sequence[Any]) -> Letter:
         fence=row[1],
         number=row[2],
         person_id=row[3],
-        kind=PushKind(row[4]),
-        data=json.loads(row[5]),
+        kind=kind_of(row[4]),
+        data=data_of(row[5]),
         urgency=Urgency(row[6]),
         due_at=utc(row[7]),
         expires_at=utc(row[8]),

@@ -44,6 +44,7 @@ class PushKind(StrEnum):
     STALLED = "stalled"  # to the operators: something that should have moved did not
     DIGEST = "digest"  # the words of a message that carries several rows; never planned
     URGENT_COUNT = "urgent_count"  # the words of 「还有 N 件紧急」; never planned
+    UNKNOWN = "unknown"  # a row that another release has planned is read as this one; never planned
 
 
 class Route(StrEnum):
@@ -223,5 +224,18 @@ _LIST = (
 )  # fmt: skip
 
 KINDS = MappingProxyType({each.kind: each for each in _LIST})
-PLANNED_NEVER = frozenset([PushKind.DIGEST, PushKind.URGENT_COUNT])
+PLANNED_NEVER = frozenset([PushKind.DIGEST, PushKind.URGENT_COUNT, PushKind.UNKNOWN])
 MUTABLE = tuple(each.kind for each in _LIST if each.mutable)
+TEMPLATED = (
+    *(each.kind for each in _LIST if Route.OFFICIAL_ACCOUNT in each.routes),
+    PushKind.DIGEST,
+    PushKind.URGENT_COUNT,
+)
+"""The kinds for which a school may name a template message."""
+
+_BY_NAME = {each.value: each for each in PushKind}
+
+
+def kind_of(name: str) -> PushKind:
+    """The kind that a row names; `UNKNOWN` when this release does not have it."""
+    return _BY_NAME.get(name, PushKind.UNKNOWN)

@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 
 from models.db import Fixed, utc
 from models.outbox.claiming import FREE, IS_NOT_URGENT, IS_URGENT, LIVE, NO_LEASE_IS_LONGER
-from models.outbox.kinds import PushKind
+from models.outbox.kinds import KINDS, PushKind
 from models.outbox.table import FULL_WAYS, Push, PushAttempt, PushState, Reason
 
 _table = Push.__table__  # type: ignore[attr-defined]
@@ -31,8 +31,8 @@ def _soonest(urgency: sa.ColumnElement[bool]) -> Fixed:
     )
 
 
-_ABOUT_CARDS = (PushKind.CARD_TRIAL, PushKind.CARD_CLOSED)
-"""They say nothing in a list."""
+_TELLING = tuple(kind for kind in KINDS if kind not in {PushKind.CARD_TRIAL, PushKind.CARD_CLOSED})
+"""Kinds that say something in a list: not those about cards, nor what another release has planned."""
 
 _URGENT, _OTHERS = _any(IS_URGENT), _any(IS_NOT_URGENT)
 _NEXT_URGENT, _NEXT_OTHERS = _soonest(IS_URGENT), _soonest(IS_NOT_URGENT)
@@ -67,7 +67,7 @@ def waiting_for(session: Session, person_id: int, *, now: datetime, since: timed
     query = (
         select(Push)
         .where(Push.person_id == person_id, col(Push.seen_at).is_(None), col(Push.due_at) > now - since)
-        .where(on_its_way | hinted | missed, col(Push.expires_at) > now, col(Push.kind).not_in(_ABOUT_CARDS))
+        .where(on_its_way | hinted | missed, col(Push.expires_at) > now, col(Push.kind).in_(_TELLING))
         .order_by(col(Push.due_at), col(Push.id))
     )
     return list(session.exec(query))
@@ -75,7 +75,11 @@ def waiting_for(session: Session, person_id: int, *, now: datetime, since: timed
 
 def attempts_of(session: Session, push_id: int) -> Sequence[PushAttempt]:
     """Every request that was made for a push, oldest first."""
-    return session.exec(select(PushAttempt).where(PushAttempt.push_id == push_id).order_by(col(PushAttempt.id))).all()
+    return session.exec(
+        select(PushAttempt)
+        .where(PushAttempt.push_id == push_id)
+        .order_by(col(PushAttempt.began_at), col(PushAttempt.id))
+    ).all()
 
 
 def told_of(session: Session, fact: str) -> Sequence[Push]:

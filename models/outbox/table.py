@@ -1,16 +1,35 @@
 """The outbox's tables: a push, its attempts apart from its content, and the sums that a look at millions would cost too much."""
 
+import json
 from bisect import bisect_left
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 from sqlmodel import Field, SQLModel
+from typing_extensions import override
 
 from models.db import UTCDateTime, enum_column
-from models.outbox.kinds import PushKind, Urgency
+from models.outbox.kinds import PushKind, Urgency, kind_of
 
 LIVE_STATES = "('queued', 'sending')"
+
+
+class KindColumn(sa.types.TypeDecorator[PushKind]):
+    """A column that holds a kind. One that this release does not know is read as such, and stays in its row as it is."""
+
+    impl = sa.String(32)
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: PushKind | None, dialect: Dialect) -> str | None:
+        return None if value is None else PushKind(value).value
+
+    @override
+    def process_result_value(self, value: str | None, dialect: Dialect) -> PushKind | None:
+        return None if value is None else kind_of(value)
 
 
 class PushState(StrEnum):
@@ -36,6 +55,7 @@ class Reason(StrEnum):
     """Why a push ended as it did, where its state alone does not say."""
 
     EXPIRED = "expired"
+    UNKNOWN_KIND = "unknown kind"  # this release does not know what it is to say
     LEFT = "left"
     OVERTAKEN = "overtaken"
     MUTED = "muted"
@@ -133,7 +153,7 @@ class Push(SQLModel, table=True):
     fact: str = Field(default="", index=True)
     number: str
     person_id: int = Field(foreign_key="person.id")
-    kind: PushKind = Field(sa_type=enum_column(PushKind))
+    kind: PushKind = Field(sa_type=KindColumn)
     data: str = Field(default="{}")
     urgency: Urgency = Field(sa_type=enum_column(Urgency))
     state: PushState = Field(default=PushState.QUEUED, sa_type=enum_column(PushState))
@@ -156,6 +176,15 @@ class Push(SQLModel, table=True):
     seen_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
+def data_of(text: str) -> dict[str, Any]:
+    """A row's `data`; {} when it cannot be read, so that what needs it says so."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 class AttemptOutcome(StrEnum):
     """What one request came to."""
 
@@ -168,10 +197,15 @@ class AttemptOutcome(StrEnum):
     FAILED = "failed"  # accepted, but the platform's event says that it did not arrive
 
 
+BEFORE = 0
+"""Instead of a fence: claims count from 1."""
+
+
 class PushAttempt(SQLModel, table=True):
     """One request for a push: when, over what, with what code and outcome. Never what was said.
 
-    `handle` is the platform's own name of the message (for its events, and for updating a card).
+    `handle` is the platform's own name of the message (for its events, and for updating a card). `fence` is the claim's,
+    `BEFORE` once an operator wants the push tried anew: such an attempt says nothing about the next one.
     """
 
     __tablename__ = "push_attempt"
@@ -237,5 +271,5 @@ class Mute(SQLModel, table=True):
     """A kind of push that a person does not want."""
 
     person_id: int = Field(primary_key=True, foreign_key="person.id")
-    kind: PushKind = Field(primary_key=True, sa_type=enum_column(PushKind))
+    kind: PushKind = Field(primary_key=True, sa_type=KindColumn)
     at: datetime = Field(sa_type=UTCDateTime)

@@ -19,7 +19,7 @@ from bot.settings.load import all_keys
 from bot.settings.sections import Period, Phone, Template, Term
 from bot.settings.values import Weekly
 from models.errors import SettingsError
-from models.outbox import PushKind
+from models.outbox import TEMPLATED
 from models.post import Role
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
@@ -157,7 +157,7 @@ def test_the_tables_inside_lists_stand_in_the_example_too() -> None:
 def test_the_example_names_every_role_and_every_kind_of_push() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
 
-    assert [name for name in (*Role, *PushKind) if not re.search(rf"\b{name}\b", text)] == []
+    assert [name for name in (*Role, *TEMPLATED) if not re.search(rf"\b{name}\b", text)] == []
 
 
 # File and environment

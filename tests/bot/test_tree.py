@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.tree import take_lock
+from bot.tree import FAREWELL, take_lock
 from models.errors import SettingsError
 from workers.valkey import EmbeddedValkey
 
@@ -116,7 +116,7 @@ def test_a_child_that_does_not_listen_is_killed_in_time() -> None:
 
         process.terminate()
 
-        assert process.wait(8) == 0
+        assert process.wait(FAREWELL + 3) == 0
 
 
 def test_a_child_that_cannot_run_ends_the_tree() -> None:

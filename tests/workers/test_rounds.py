@@ -9,11 +9,10 @@ import pytest
 from models import clock, db
 from models.channel import Channel
 from models.checkin import Checkin
-from models.outbox import Push, PushKind, PushState
+from models.outbox import Push, PushKind, PushState, Reason
 from models.round import Round, RoundKind
 from tests.workers.office import Office
 from tests.world import World
-from workers.attempt import Reason
 from workers.delivery import drain
 from workers.queue import Doorbell
 from workers.rounds import Reminders, plan_openings

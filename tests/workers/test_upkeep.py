@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -50,7 +51,12 @@ def sent(world: World, fact: str, *, ended: datetime | None, state: PushState = 
         assert push_id is not None
         it = session.get_one(Push, push_id)
         it.state, it.settled_at, it.channel, it.way = state, ended, Route.OFFICIAL_ACCOUNT, WayName.TEMPLATE
-        tried = {"way": WayName.TEMPLATE, "began_at": began, "outcome": AttemptOutcome.ACCEPTED, "handle": fact}
+        tried: dict[str, Any] = {
+            "way": WayName.TEMPLATE,
+            "began_at": began,
+            "outcome": AttemptOutcome.ACCEPTED,
+            "handle": fact,
+        }
         session.add(PushAttempt(push_id=push_id, fence=1, channel=Route.OFFICIAL_ACCOUNT, code="0", **tried))
     return push_id
 

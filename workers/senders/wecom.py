@@ -23,6 +23,9 @@ SAME_BODY = 14_400
 """Seconds for which the platform remembers a body: its longest."""
 
 ALL_INVALID, NO_LICENCE = 81013, 701099
+EVERYBODY = "@all"
+"""What the platform takes for the whole enterprise; with a `|` in it an address is several people's."""
+
 LONGEST_TITLE = 36
 LONGEST_TEXT = 160
 
@@ -51,6 +54,8 @@ class WeComSender:
 
     def ways(self, parcel: Parcel) -> Sequence[Way]:
         """An update of a card that is there; else a card to whoever sees them and has something to press; else the text."""
+        if "|" in parcel.to.address or parcel.to.address == EVERYBODY:
+            return []
         if parcel.kind is PushKind.CARD_CLOSED:
             return [self._update(parcel)] if parcel.update else []
         text = Way(WayName.TEXT, repeatable=True, windowed=False, send=partial(self._send_text, parcel))

@@ -1,0 +1,179 @@
+"""Whatever is struck while a process stands at a labelled point, nothing is lost, doubled or told too late.
+
+A process stops at the point; then one of the five parts of the house is killed, frozen for longer than a lease and thawed, or
+restarted, and what happens from there is watched until nothing is due. The judge is the oracle. Many houses live through it
+at the same time: most of it is waiting.
+"""
+
+import itertools
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from models import clock
+from tests.engines import EngineName
+from tests.proofs.household import WAYS, Commanded, Household, Server, Start, forking, is_stopped, tell, until
+from tests.proofs.processes import CHAOS, POINTS, Nursery
+from tests.proofs.scene import Scene, people
+
+DELIVERY = ("claimed", "before_request", "asked", "after_request", "before_settle")
+EVERYWHERE = (*(f"delivery.{each}" for each in DELIVERY), *POINTS)
+STRIKES = tuple(itertools.product(("web", "worker", "scheduler", "valkey", "database"), WAYS))
+RECOVERY = 10.0
+"""Seconds after the strike until everything that was due has an end."""
+
+CANCEL_AFTER = 3.0
+AT_A_TIME = 6
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One story: at `point`, `victim` is struck this way. `holder` is the part that stands there."""
+
+    point: str
+    victim: str
+    way: str
+
+    @property
+    def holder(self) -> str:
+        return "worker" if self.point.startswith("delivery") else "web"
+
+    def __str__(self) -> str:
+        return f"{self.point}, {self.way} {self.victim}"
+
+
+def prepare(cell: Cell, engine: EngineName, start: Start, folder: Path) -> Scene:
+    """Its house, peopled."""
+    server = Server() if cell.victim == "database" and engine == "postgresql" else None
+    name = f"{cell.point}-{cell.victim}-{cell.way}"
+    return people(Household(folder / name, engine, start, server))
+
+
+def live(cell: Cell, scene: Scene) -> float:
+    """Live through it; returns how many seconds it took to recover."""
+    home = scene.home
+    with ThreadPoolExecutor(4) as hands:
+        try:
+            return _live(cell, scene, hands)
+        except AssertionError as error:
+            raise AssertionError(f"{cell}: {error}\n{home.said()}") from error
+        finally:
+            home.end()
+
+
+def _live(cell: Cell, scene: Scene, hands: ThreadPoolExecutor) -> float:
+    home = scene.home
+    holder = home.begin(cell.holder, f"{cell.point}:1:SIGSTOP")
+    turn = hands.submit(scene.answers) if cell.holder == "web" else None
+    if turn is None:
+        home.begin("scheduler")
+    until(lambda: is_stopped(holder), 30)
+    for part in ("worker", "scheduler", cell.victim):
+        if part not in home.parts and part in {"web", "worker", "scheduler"}:
+            home.begin(part)
+    if cell.holder == cell.victim == "worker" and cell.way == "freeze":
+        home.begin("worker", name="another worker")
+    if turn is not None:
+        _until_something_is_sent(home)
+    struck = hands.submit(WAYS[cell.way], home, cell.victim)
+    over = hands.submit(_cancel, scene) if turn is None else None
+    if cell.holder != cell.victim:
+        time.sleep(0.2)
+        tell(holder.pids, signal.SIGCONT)
+    at = struck.result()
+    if turn is not None:
+        assert "已送到" in turn.result()
+        found = home.ask("SELECT count(*) FROM outbox WHERE kind IN ('checkin_came', 'checkin_waits')")
+        assert found[0][0] == 1, "a turn's effect"
+    quiet = home.until_quiet(seconds=45)
+    if over is not None:
+        over.result()
+    time.sleep(1.5 if cell.way == "freeze" else 0.3)  # for ghosts
+    home.until_quiet(seconds=20)
+    verdict = home.verdict()
+    assert not verdict.faults, str(verdict)
+    return quiet - at
+
+
+def _cancel(scene: Scene) -> None:
+    time.sleep(CANCEL_AFTER)
+    scene.arrives()
+
+
+def _until_something_is_sent(home: Household) -> None:
+    """The workers are at it; on SQLite they wait while a turn stands in the middle of its transaction."""
+    end = time.monotonic() + 2
+    while not home.platform.log and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def all_of(cells: Sequence[Cell], engine: EngineName, start: Start, folder: Path) -> dict[str, float]:
+    """Live through all of them, many at a time; returns how long each took to recover."""
+    found: dict[str, float] = {}
+    errors: list[str] = []
+    scenes: Iterator[Scene] = (prepare(cell, engine, start, folder) for cell in cells)
+    with ThreadPoolExecutor(len(cells)) as houses:
+        lives = {cell: houses.submit(live, cell, scene) for cell, scene in zip(cells, list(scenes), strict=True)}
+        for cell, life in lives.items():
+            try:
+                found[str(cell)] = life.result()
+            except Exception as error:
+                errors.append(f"{type(error).__name__}: {error}")
+    assert not errors, "\n\n".join(errors)
+    return found
+
+
+def show(found: dict[str, float]) -> None:
+    """The figures, for `-s`."""
+    for name, seconds in found.items():
+        print(f"{seconds:6.1f} s  {name}")
+
+
+def short_form(engine: EngineName) -> list[Cell]:
+    """One strike a point, another on each engine, between them every strike there is; and the worker killed at all of its own."""
+    first = 0 if engine == "sqlite" else len(EVERYWHERE)
+    cells = [Cell(point, *STRIKES[(first + at) * 4 % len(STRIKES)]) for at, point in enumerate(EVERYWHERE)]
+    return list(dict.fromkeys([*cells, *(Cell(point, "worker", "kill") for point in EVERYWHERE[: len(DELIVERY)])]))
+
+
+@pytest.mark.slow
+def test_the_short_form_has_every_strike_and_every_point() -> None:
+    cells = short_form("sqlite") + short_form("postgresql")
+
+    assert {(it.victim, it.way) for it in cells} == set(STRIKES)
+    assert {it.point for it in cells} == set(EVERYWHERE)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_strike_at_any_point_loses_and_doubles_nothing(
+    engine: EngineName, nursery: Nursery, tmp_path: Path
+) -> None:
+    found = all_of(short_form(engine), engine, forking(nursery), tmp_path)
+
+    show(found)
+    assert max(found.values()) <= RECOVERY
+
+
+@pytest.mark.skipif(not CHAOS, reason="takes half an hour; `make chaos` runs it")
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("point", EVERYWHERE)
+def test_every_strike_at_every_point_loses_and_doubles_nothing(
+    engine: EngineName, tmp_path: Path, point: str
+) -> None:
+    cells = [Cell(point, *strike) for strike in STRIKES]
+    for start in range(0, len(cells), AT_A_TIME):
+        found = all_of(cells[start : start + AT_A_TIME], engine, Commanded, tmp_path)
+        show(found)
+        assert max(found.values()) <= RECOVERY
+
+
+@pytest.fixture(autouse=True)
+def _time_goes_on() -> Iterator[None]:
+    yield
+    clock.stop_moving()
