@@ -12,8 +12,9 @@ import typer
 from rich.table import Table
 
 from bot.commanding import CommandRefusedError, console, current_database, resting, words_of
-from bot.pushes_shown import attempt_row, counted, life, moment_text, next_step, row
+from bot.pushes_shown import accounts, attempt_row, counted, life, moment_text, next_step, row
 from models import clock
+from models.contact import contacts_of
 from models.db import Database
 from models.errors import WrongStateError
 from models.outbox import Push, PushKind, PushState, attempts_of
@@ -72,10 +73,13 @@ def show_push(settings: "Settings", name: str) -> None:
         it = _only(words, session, name)
         attempts = attempts_of(session, it.push.id or 0)
         carried = carried_by(session, it.push.id or 0)
+        reached = accounts(words, settings, it.push, contacts_of(session, it.push.person_id), now=now)
     out = console()
     fields = Table(show_header=False)
     for field, value in life(words, it, carried, now=now):
         fields.add_row(words(f"pushes.field.{field}"), value)
+        if field == "person":
+            fields.add_row(words("pushes.field.accounts"), reached)
     out.print(fields)
     if not attempts:
         typer.echo(words("pushes.shown.no_attempts"))

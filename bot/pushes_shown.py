@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from models.channel import Channel
-from models.outbox import Push, PushAttempt, PushKind, PushState, Reason, Route
+from models.contact import Contact
+from models.outbox import AttemptOutcome, Push, PushAttempt, PushKind, PushState, Reason, Route
 from models.outbox.operating import LATE_AFTER, Listed
-from workers.senders.codes import verdict
+from workers.senders.codes import is_lost, verdict
 
 if TYPE_CHECKING:
+    from bot.settings import Settings
     from handlers.words.catalogue import Words
 
 _FINE = {"0", "success"}
@@ -50,6 +52,8 @@ def _note(words: "Words", push: Push, *, now: datetime) -> str:
         parts.append(_reason(words, push.held_for))
     if push.reason:
         parts.append(_reason(words, push.reason))
+    if push.state is PushState.QUEUED and push.channel and not push.outcome:
+        parts.append(words("pushes.verdict.not_reached"))
     if push.outcome and push.channel and push.outcome not in _FINE:
         parts.append(f"{push.outcome} {meaning(words, push.channel, push.outcome)}")
     return "；".join(parts)
@@ -105,6 +109,29 @@ def _claimed(words: "Words", push: Push) -> str:
     return words("pushes.shown.claimed", count=push.fence) if push.fence else words("pushes.shown.never")
 
 
+def accounts(words: "Words", settings: "Settings", push: Push, found: Sequence[Contact], *, now: datetime) -> str:
+    """Over what its reader can be reached as things stand, without an address: most pushes that fail, fail for this."""
+    said = []
+    for each in found:
+        state = _account(settings, push, each, now=now)
+        until = moment_text(words, each.window_until)
+        said.append(words(f"pushes.account.{state}", channel=_channel(words, each.channel.value), until=until))
+    return "；".join(said) or words("pushes.account.none")
+
+
+def _account(settings: "Settings", push: Push, it: Contact, *, now: datetime) -> str:
+    official = settings.official_account
+    if (settings.wecom if it.channel is Channel.WECOM else official) is None:
+        return "off"
+    if not it.listening:
+        return "silent"
+    if it.channel is Channel.WECOM or official is None:
+        return "listens"
+    if it.window_left > 0 and it.window_until is not None and it.window_until > now:
+        return "open"
+    return "template" if {push.kind.value, PushKind.DIGEST.value} & official.templates.keys() else "no_template"
+
+
 def attempt_row(words: "Words", it: PushAttempt) -> list[str]:
     """A line about one request."""
     return [
@@ -112,9 +139,15 @@ def attempt_row(words: "Words", it: PushAttempt) -> list[str]:
         _channel(words, it.channel),
         words(f"pushes.way.{it.way}"),
         it.code or "",
-        meaning(words, it.channel, it.code) if it.code else "",
+        _told(words, it),
         words(f"pushes.outcome.{it.outcome.value.replace(' ', '_')}"),
     ]
+
+
+def _told(words: "Words", it: PushAttempt) -> str:
+    if it.code:
+        return meaning(words, it.channel, it.code)
+    return words("pushes.verdict.not_reached") if it.outcome is AttemptOutcome.BUSY else ""
 
 
 def meaning(words: "Words", channel: str, code: str) -> str:
@@ -142,7 +175,17 @@ def next_step(words: "Words", push: Push) -> str:
     last = push.state.value
     if push.state is PushState.EXHAUSTED and push.reason in {Reason.UNREACHABLE, Reason.UNKNOWN_KIND}:
         last = Reason(push.reason).value.replace(" ", "_")
+    elif push.state is PushState.EXHAUSTED and _has_lost_its_account(push):
+        last = "lost"
+    elif push.state is PushState.QUEUED and push.channel and push.outcome not in _FINE:
+        last = "told_to_wait" if push.outcome else "not_reached"
     return words(f"pushes.next_step.{last}", id=push.id)
+
+
+def _has_lost_its_account(push: Push) -> bool:
+    """Whether the platform's last word was that nothing arrives at this account: nothing is sent there until it is heard."""
+    known = push.channel in set(Channel) and push.outcome is not None and push.outcome.isdigit()
+    return known and is_lost(Channel(str(push.channel)), int(str(push.outcome)))
 
 
 def counted(words: "Words", table: str, counts: Mapping[PushState, int] | Mapping[PushKind, int]) -> str:

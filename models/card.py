@@ -68,7 +68,10 @@ def _find(session: Session, actor: Actor, task: str) -> Push | None:
 
 def _button(it: Push, key: str) -> Button | None:
     """The button, if this card had it; a count's card has one whatever its kind."""
-    buttons = KINDS[it.kind].buttons if it.counted is None else (Button.KNOWN,)
+    rule = KINDS.get(it.kind)
+    if rule is None:
+        return None
+    buttons = rule.buttons if it.counted is None else (Button.KNOWN,)
     return next((button for button in buttons if button.value == key), None)
 
 

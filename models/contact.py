@@ -85,6 +85,20 @@ def close_window(session: Session, contact_id: int, until: datetime | None) -> N
     _CLOSE.run(session, id_=contact_id, until_=until)
 
 
+_GIVE_BACK = Fixed(
+    lambda: (
+        sa.update(_table)
+        .values(window_left=_table.c.window_left + 1)
+        .where(_table.c.id == sa.bindparam("id_"), _table.c.window_until == sa.bindparam("until_"))
+    )
+)
+
+
+def give_back_window(session: Session, contact_id: int, until: datetime | None) -> None:
+    """The message that was taken from this window did not go; a window that the person has opened since is whole anyway."""
+    _GIVE_BACK.run(session, id_=contact_id, until_=until)
+
+
 _LOSE = Fixed(
     lambda: (
         sa.update(_table)

@@ -6,10 +6,13 @@ stops it there instead, until somebody sends SIGCONT; unset, a visit costs nothi
 
 import os
 import signal
+import time
 from collections import Counter
 
 _WANTED, _AT, _SIGNAL, *_ = (*os.environ.get("XINQIAO_FAILPOINT", "").split(":"), "", "")
 _visits: Counter[str] = Counter()
+HERE = 0.1
+"""Seconds: a signal to the process may take another thread first, and this one must not get past the place meanwhile."""
 
 
 def hit(name: str) -> None:
@@ -19,3 +22,4 @@ def hit(name: str) -> None:
     _visits[name] += 1
     if _visits[name] == int(_AT or 1):
         os.kill(os.getpid(), signal.Signals[_SIGNAL or "SIGKILL"])
+        time.sleep(HERE)

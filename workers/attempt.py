@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlmodel import Session
 
 from models import clock
-from models.contact import close_window, lose, use_window
+from models.contact import close_window, give_back_window, lose, use_window
 from models.errors import CentreError, ChannelBusyError, ChannelRefusedError, ChannelUnsureError
 from models.failpoint import hit
 from models.outbox import (
@@ -31,6 +32,7 @@ from models.outbox import (
     Try,
     Urgency,
     begin,
+    drop_attempt,
     renew,
 )
 from models.policy import PushPolicy
@@ -45,6 +47,9 @@ REQUEST = timedelta(seconds=5)
 
 PATIENCE = timedelta(seconds=10)
 """A platform that asks for more than this is not waited for when there is another way."""
+
+JITTER = timedelta(minutes=1)
+"""At most so much later than it must: a quota's reset may be hours away, and the expiry soon after it."""
 
 ATTEMPTS = 6
 RETRY_STEPS = tuple(timedelta(seconds=s) for s in (2, 5, 15, 60, 300))
@@ -86,15 +91,16 @@ class Message:
 
 def attempt(it: Message, equipment: Equipment, clerk: Clerk, legs: Executor) -> Outcome | None:
     """Try every way until one is accepted, an urgent message over all channels at once; None when the claim was lost."""
+    one = _Attempt(it, equipment, clerk, legs)
     try:
-        return _Attempt(it, equipment, clerk, legs).run()
+        return one.run()
     except ClaimLostError:
         log.info("a push is another worker's now", extra={"push": it.letter.id})
         return None
     except Exception:
         # A row that cannot be put into words must neither stop the others nor be tried for ever.
         log.exception("an attempt at a push failed", extra={"push": it.letter.id, "kind": it.letter.kind.value})
-        return again(it.letter, "error")
+        return again(it.letter, "error", tries=one.tries)
 
 
 def again(
@@ -107,8 +113,8 @@ def again(
     tries: Sequence[Try] = (),
 ) -> Outcome:
     """The row waits for another attempt, or has had them all. What was only waited out uses up none."""
-    step = max(RETRY_STEPS[min(letter.attempts, len(RETRY_STEPS) - 1)], not_before)
-    at = clock.now() + step * (1 + random.random() / 4)
+    wait = max(RETRY_STEPS[min(letter.attempts, len(RETRY_STEPS) - 1)], not_before)
+    at = clock.now() + wait + min(wait / 4, JITTER) * random.random()
     if (asked and letter.attempts + 1 >= ATTEMPTS) or at >= letter.expires_at:
         return exhausted(letter, Reason.GAVE_UP, channel=channel, code=code, tries=tries)
     return Outcome(letter, PushState.QUEUED, channel, None, code, again_at=at, tried=asked, tries=tries)
@@ -125,6 +131,21 @@ def exhausted(
     return Outcome(letter, PushState.EXHAUSTED, channel, None, code, reason, tries=tries)
 
 
+@dataclass(frozen=True)
+class _Go:
+    """Leave for one request. `until` (`time.monotonic()`) is taken as the claim is looked at: whoever freezes after that is late.
+
+    `attempt_id` is set where the attempt had to be written beforehand.
+    """
+
+    until: float
+    attempt_id: int | None = None
+
+
+def _deadline() -> float:
+    return time.monotonic() + REQUEST.total_seconds()
+
+
 @dataclass
 class _Leg:
     """What became of one target."""
@@ -135,6 +156,7 @@ class _Leg:
     repeat: Try | None = None  # no answer, but the platform knows repeats: the same again
     busy: tuple[ChannelBusyError, Route] | None = None
     refused: Try | None = None
+    waited: bool = False  # the last one was only waited out: no request went out
 
 
 class _Attempt:
@@ -145,10 +167,16 @@ class _Attempt:
         self.clerk = clerk
         self.executor = legs
         self.is_urgent = it.letter.urgency is Urgency.URGENT
+        self._begun: list[_Leg] = []
+
+    @property
+    def tries(self) -> list[Try]:
+        """Every request so far, also of a leg that broke off."""
+        return [each for leg in self._begun for each in leg.tries]
 
     def run(self) -> Outcome:
         legs = self._at_once() if self.is_urgent else list(self._one_by_one())
-        tries = [each for leg in legs for each in leg.tries]
+        tries = self.tries
         letter = self.letter
         for leg in legs:
             if leg.accepted is not None:
@@ -183,34 +211,52 @@ class _Attempt:
                 yield target, sender
 
     def _one_by_one(self) -> Iterator[_Leg]:
-        """Until one is accepted, may have been, or is worth a short wait."""
+        """Until one is accepted, may have been, or is worth a short wait: once, and the last time nothing is waited for."""
+        last = self.letter.attempts + 1 >= ATTEMPTS
+        waited = {past.channel for past in self.letter.past if past.outcome is AttemptOutcome.BUSY}
         for target, sender in self._targets():
             leg = self._leg(target, sender)
             yield leg
-            soon = leg.busy is not None and leg.busy[0].retry_after <= PATIENCE
-            if leg.accepted or leg.unsure or leg.repeat or soon:
+            soon = leg.busy is not None and leg.busy[0].retry_after <= PATIENCE and target.route not in waited
+            if leg.accepted or leg.unsure or ((leg.repeat or soon) and not last):
                 return
 
     def _at_once(self) -> list[_Leg]:
         targets = list(self._targets())
         flying = [self.executor.submit(self._leg, target, sender) for target, sender in targets[1:]]
-        return [*(self._leg(*first) for first in targets[:1]), *(each.result() for each in flying)]
+        here: list[Callable[[], _Leg]] = [partial(self._leg, *first) for first in targets[:1]]
+        legs: list[_Leg] = []
+        trouble: Exception | None = None
+        for landed in (*here, *(each.result for each in flying)):
+            try:
+                legs.append(landed())
+            except Exception as error:  # noqa: BLE001 — what another channel took is taken
+                trouble = error
+        if trouble is not None and not any(leg.accepted for leg in legs):
+            raise trouble
+        return legs
 
     # ── one target ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _leg(self, target: Target, sender: Sender) -> _Leg:
         leg = _Leg()
+        self._begun.append(leg)
         for way in sender.ways(self._parcel(target)):
             if self._is_over(target, way):
                 continue
             if not way.repeatable and (lost := self._lost(target, way)) is not None:
                 leg.unsure = lost
                 return leg
-            taken, attempt_id = self._take(target, way)
-            if not taken:
+            go = self._take(target, way)
+            if go.attempt_id == SHUT:
                 continue
-            it = self._try(leg, target, way, sender, attempt_id)
-            leg.tries.append(it)
+            it = self._try(leg, target, way, sender, go)
+            leg.tries.append(it)  # first of all: what was answered is kept whatever fails from here on
+            if way.windowed and it.outcome is AttemptOutcome.BUSY:
+                self._give_back(target)
+            if leg.waited and self._knows(it):
+                self._forget(go.attempt_id)
+                leg.tries.remove(it)
             if self._ends(leg, it, way):
                 return leg
         return leg
@@ -232,6 +278,19 @@ class _Attempt:
                 return False
             case _:
                 return leg.busy is not None and leg.busy[0].retry_after <= PATIENCE and not self.is_urgent
+
+    def _give_back(self, target: Target) -> None:
+        """A platform that was busy, or was not reached, has not counted the message."""
+        self.clerk(lambda session: give_back_window(session, target.contact_id or 0, target.window_until))
+
+    def _knows(self, it: Try) -> bool:
+        """Whether the last that is kept of this way is the same wait: a night without network is one line, not thousands."""
+        kept = [past for past in self.letter.past if (past.channel, past.way) == (it.channel, it.way)]
+        return bool(kept) and (kept[-1].outcome, kept[-1].code) == (it.outcome, it.code)
+
+    def _forget(self, attempt_id: int | None) -> None:
+        if attempt_id is not None:
+            self.clerk(lambda session: drop_attempt(session, attempt_id))
 
     def _is_over(self, target: Target, way: Way) -> bool:
         """Whether this way has said no for good; a closed window may have opened since."""
@@ -265,48 +324,53 @@ class _Attempt:
         now = clock.now()
         return Try(target.route.value, way.name.value, now, now, AttemptOutcome.NO_ANSWER)
 
-    def _take(self, target: Target, way: Way) -> tuple[bool, int | None]:
-        """Make sure of the claim for the length of a request; False when the person's window does not let this way through.
+    def _take(self, target: Target, way: Way) -> "_Go":
+        """Make sure of the claim for the length of a request; `SHUT` when the person's window does not let this way through.
 
-        Shape: also the id of the attempt, where it had to be written beforehand. Raises: ClaimLostError.
+        Raises: ClaimLostError.
         """
         hit("delivery.before_request")
         if way.repeatable:
-            self._hold()
-            return True, None
+            return _Go(self._hold())
         now = clock.now()
         if way.windowed and not (
             target.window_left > 0 and target.window_until is not None and target.window_until > now
         ):
-            return False, None
+            return _Go(0.0, SHUT)
         letter = self.letter
 
-        def write(session: Session) -> int | None:
+        def write(session: Session) -> tuple[float, int | None]:
+            until = _deadline()
             if way.windowed and not use_window(session, target.contact_id or 0, now=now):
-                return SHUT
-            return begin(session, letter, target.route.value, way.name.value, now=now, machine=clock.machine())
+                return until, SHUT
+            return until, begin(session, letter, target.route.value, way.name.value, now=now, machine=clock.machine())
 
-        attempt_id = self.clerk(write)
+        until, attempt_id = self.clerk(write)
         if attempt_id is None:
             raise ClaimLostError
         hit("delivery.asked")
-        return attempt_id != SHUT, attempt_id
+        return _Go(until, attempt_id)
 
-    def _hold(self) -> None:
+    def _hold(self) -> float:
+        """Make sure that the claim lasts for a request; returns by when that ends."""
+        until = _deadline()
         if self.message.held_until - clock.machine() >= REQUEST:
-            return
-        until = self.clerk(lambda session: renew(session, self.letter, machine=clock.machine()))
-        if until is None:
+            return until
+        until, held = self.clerk(lambda session: (_deadline(), renew(session, self.letter, machine=clock.machine())))
+        if held is None:
             raise ClaimLostError
-        self.message.held_until = until
+        self.message.held_until = held
+        return until
 
-    def _try(self, leg: _Leg, target: Target, way: Way, sender: Sender, attempt_id: int | None) -> Try:
+    def _try(self, leg: _Leg, target: Target, way: Way, sender: Sender, go: "_Go") -> Try:
         began = clock.now()
         outcome, code, handle = AttemptOutcome.ACCEPTED, "0", None
+        leg.waited = False
         try:
-            handle = way.send(time.monotonic() + REQUEST.total_seconds())
+            handle = way.send(go.until)
         except ChannelBusyError as error:
             outcome, code = AttemptOutcome.BUSY, _text(error.code) or ""
+            leg.waited = not error.asked
             if leg.busy is None or error.retry_after < leg.busy[0].retry_after:
                 leg.busy = (error, target.route)
         except ChannelRefusedError as error:
@@ -322,17 +386,21 @@ class _Attempt:
             outcome, code = AttemptOutcome.NO_ANSWER, ""
         else:
             hit("delivery.after_request")
-        return Try(target.route.value, way.name.value, began, clock.now(), outcome, code or None, handle, attempt_id)
+        return Try(target.route.value, way.name.value, began, clock.now(), outcome, code or None, handle, go.attempt_id)
 
     def _mark(self, target: Target, sender: Sender, code: int | None, began: datetime) -> None:
         """A refusal that says something about the account is kept with it."""
         contact_id = target.contact_id
         if contact_id is None:
             return
-        if code in WINDOW_CLOSED:
-            self.clerk(lambda session: close_window(session, contact_id, target.window_until))
-        elif sender.is_lost(code):
-            self.clerk(lambda session: lose(session, contact_id, str(code), asked_at=began, now=clock.now()))
+        try:
+            if code in WINDOW_CLOSED:
+                self.clerk(lambda session: close_window(session, contact_id, target.window_until))
+            elif sender.is_lost(code):
+                self.clerk(lambda session: lose(session, contact_id, str(code), asked_at=began, now=clock.now()))
+        except Exception:
+            # The next refusal says the same; this one must not become an answer that was lost.
+            log.exception("what a refusal says about an account was not kept", extra={"push": self.letter.id})
 
     # ── words ───────────────────────────────────────────────────────────────────────────────────────────────
 

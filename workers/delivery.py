@@ -37,6 +37,7 @@ from models.outbox import (
     Reason,
     Route,
     Urgency,
+    card_of,
     claim_due,
     claim_these,
     pace,
@@ -44,7 +45,6 @@ from models.outbox import (
     put_off,
     renew,
     settle,
-    take_card,
 )
 from models.person import Person
 from models.quiet import quiet_until
@@ -71,6 +71,9 @@ SPELL = 5.0
 AGAIN = 0.5
 """Seconds until a database that failed is asked again."""
 
+LONGEST = 50.0
+"""Seconds of one run, less than RQ gives a job: a request that has not ended by then is left behind, and its claim runs out."""
+
 MOST_AT_A_TIME = 128
 _leaving = threading.Event()
 _equipment: Equipment | None = None
@@ -88,6 +91,11 @@ def equip(equipment: Equipment) -> None:
 def leave() -> None:
     """Claim nothing more: this process is to end when what is in the air has landed."""
     _leaving.set()
+
+
+def is_leaving() -> bool:
+    """Whether this process is to end."""
+    return _leaving.is_set()
 
 
 def drain(limit: int | None = None) -> int:
@@ -134,10 +142,11 @@ class _Line:
         self._claim = claim
         self._equipment = equipment
         self._answers: queue.SimpleQueue[tuple[Message, Outcome | None]] = queue.SimpleQueue()
-        self._flying: dict[int, Message] = {}
+        self._flying: dict[tuple[int, int], Message] = {}  # by row and claim: after a clock's jump a row can fly twice
         self._tally: Counter[str] = Counter()
         self._more = True
         self._began = self._renewed = time.monotonic()
+        self._gone_since: float | None = None
 
     def run(self) -> int:
         """Until nothing more is due, or the spell is over and all has been settled."""
@@ -146,6 +155,9 @@ class _Line:
             kept += self._landed()
             if self._stepped(kept):
                 kept = []
+            if self._flying and time.monotonic() - self._began > LONGEST:
+                log.error("requests that do not end were left behind", extra={"count": len(self._flying)})
+                self._flying.clear()
             if not self._flying and not self._more and not kept:
                 break
         if self._tally:
@@ -164,21 +176,23 @@ class _Line:
             except queue.Empty:
                 pass
         for message, _ in landed:
-            self._flying.pop(message.letter.id, None)
+            self._flying.pop(_claim_of(message), None)
         return [outcome for _, outcome in landed if outcome is not None]
 
     def _stepped(self, outcomes: list[Outcome]) -> bool:
-        """Take a step; a database that is gone for a moment is asked again while the claims last."""
+        """Take a step; a database that is gone for a moment is asked again while there are answers to write, or to come."""
         try:
             self._step(outcomes)
         except Exception as error:
-            gone = isinstance(error, DeadlineError | CommitUnknownError) or is_database_error(error)
-            if not gone or not outcomes or time.monotonic() - self._began > SPELL + LEASE.total_seconds():
+            self._gone_since = self._gone_since or time.monotonic()
+            waited = time.monotonic() - self._gone_since > LEASE.total_seconds()
+            if not _is_gone(error) or waited or not (outcomes or self._flying):
                 raise
-            log.warning("the database did not take what became of pushes; once more", extra={"count": len(outcomes)})
+            log.warning("the database was not there in the middle of a run", extra={"count": len(outcomes)})
             self._more = False
             time.sleep(AGAIN)
             return False
+        self._gone_since = None
         return True
 
     def _step(self, outcomes: list[Outcome]) -> None:
@@ -203,21 +217,44 @@ class _Line:
         if messages:
             hit("delivery.claimed")
         for message in messages:
-            self._flying[message.letter.id] = message
+            self._flying[_claim_of(message)] = message
             _pool("delivery", AT_ONCE).submit(self._send, message)
 
     def _send(self, message: Message) -> None:
-        outcome = attempt(message, self._equipment, _clerk, _pool("legs", LEGS))
-        self._answers.put((message, outcome))
+        outcome: Outcome | None = None
+        try:
+            outcome = attempt(message, self._equipment, _clerk, _pool("legs", LEGS))
+        finally:
+            self._answers.put((message, outcome))  # whatever happened: the run waits for it
 
     def _renew_if_due(self) -> None:
         if time.monotonic() - self._renewed < RENEW_EVERY:
             return
         self._renewed = time.monotonic()
-        with unit_of_work() as session:
-            for message in list(self._flying.values()):
-                until = renew(session, message.letter, machine=clock.machine())
-                message.held_until = until or message.held_until
+        flying = list(self._flying.values())
+
+        def renew_all(session: Session) -> list[datetime | None]:
+            return [renew(session, message.letter, machine=clock.machine()) for message in flying]
+
+        try:
+            # By the clerk, who writes to the same rows: two transactions would wait for each other's.
+            held = _clerk(renew_all)
+        except Exception as error:
+            if not _is_gone(error):
+                raise
+            log.warning("the database was not there to renew claims", extra={"count": len(flying)})
+            return
+        for message, until in zip(flying, held, strict=True):
+            message.held_until = until or message.held_until
+
+
+def _claim_of(message: Message) -> tuple[int, int]:
+    return message.letter.id, message.letter.fence
+
+
+def _is_gone(error: Exception) -> bool:
+    """Whether the database failed, not our code."""
+    return isinstance(error, DeadlineError | CommitUnknownError) or is_database_error(error)
 
 
 def _settle(session: Session, outcomes: Sequence[Outcome], equipment: Equipment, now: datetime) -> list[Outcome]:
@@ -381,9 +418,9 @@ def _updates(session: Session, letters: list[Letter]) -> tuple[list[Letter], lis
 
 
 def _card_of(session: Session, letter: Letter) -> str | None:
-    """The card that it updates; None when there is none any more, or its row does not say which."""
+    """The card that it updates; None when there is none any more, its row does not say which, or it may be updated already."""
     of = letter.data.get("of")
-    return take_card(session, of) if is_id(of) else None
+    return card_of(session, of) if is_id(of) and not letter.answer_was_lost else None
 
 
 def _targets(letter: Letter, reader: _Reader) -> list[Target]:

@@ -4,6 +4,7 @@ No fork, no scheduler, no pickles, no commands through Redis, and no job that is
 that is 5 s after the last; a Redis that went away is asked again every second or two, for ever.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -23,7 +24,7 @@ from typing_extensions import override
 from models import clock
 from models.db import unit_of_work
 from models.outbox import anything_due
-from workers.delivery import deliver_these, leave
+from workers.delivery import deliver_these, is_leaving, leave
 from workers.queue import RUNG, Job, enqueue_drain, open_queue
 from workers.seldom import Seldom
 from workers.watch import watch_until
@@ -45,7 +46,7 @@ class PushWorker(SimpleWorker):
     max_connection_wait_time = 2.0
     log_job_description = False
     log_result_lifespan = False
-    leaving = False
+    failed = False
 
     @override
     def execute_job(self, job: QueuedJob, queue: Queue) -> None:
@@ -57,8 +58,10 @@ class PushWorker(SimpleWorker):
         if drains:
             # Before the claim: what is planned from now on needs a ring of its own.
             self.connection.delete(RUNG)
+        self.failed = False
         super().execute_job(job, queue)
-        if drains and self._is_more_due():
+        # After one that failed the ticker rings, once a second: whatever it was, asking at once would fail as fast.
+        if drains and not self.failed and self._is_more_due():
             enqueue_drain(queue)
 
     @staticmethod
@@ -69,7 +72,6 @@ class PushWorker(SimpleWorker):
     @override
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """End after the job at hand; told twice (by the terminal and by the parent) is the same as once."""
-        self.leaving = True
         leave()
         if self.get_state() == WorkerStatus.BUSY:
             self._stop_requested = True
@@ -86,6 +88,7 @@ class PushWorker(SimpleWorker):
 
     @override
     def handle_exception(self, job: QueuedJob, *exc_info: Any) -> None:
+        self.failed = True
         log.error("a job failed", exc_info=exc_info)
 
     @override
@@ -114,24 +117,25 @@ def run_worker(url: str) -> None:
 
 
 def _work(url: str) -> None:
-    while True:
-        try:
-            jobs = open_queue(url)
-            worker = PushWorker(
-                [jobs],
-                connection=jobs.connection,
-                serializer=JSONSerializer,
-                worker_ttl=WORKER_TTL,
-                maintenance_interval=MAINTENANCE,
-                log_job_description=False,
-            )
-            worker.work(logging_level=None)
-            if worker.leaving:
-                break
-            time.sleep(REST)
-        except StopRequested:
-            break
-        except RedisError:
-            if _seldom.may("redis"):
-                log.warning("the queue does not answer; asking again every second")
-            time.sleep(REST)
+    with contextlib.suppress(StopRequested):  # told to stop between two workers
+        while not is_leaving():
+            try:
+                _take_jobs(url)
+            except RedisError:
+                if _seldom.may("redis"):
+                    log.warning("the queue does not answer; asking again every second")
+            if not is_leaving():
+                time.sleep(REST)
+
+
+def _take_jobs(url: str) -> None:
+    jobs = open_queue(url)
+    worker = PushWorker(
+        [jobs],
+        connection=jobs.connection,
+        serializer=JSONSerializer,
+        worker_ttl=WORKER_TTL,
+        maintenance_interval=MAINTENANCE,
+        log_job_description=False,
+    )
+    worker.work(logging_level=None)

@@ -31,9 +31,9 @@ from models.outbox.kinds import (
     Urgency,
 )
 from models.outbox.looking import anything_due, attempts_of, late_urgent, next_due, told_of, waiting_for
-from models.outbox.pacing import pace, take_card
+from models.outbox.pacing import card_of, pace
 from models.outbox.planning import plan, planned
-from models.outbox.settling import Outcome, Try, begin, settle, tally
+from models.outbox.settling import Outcome, Try, begin, drop_attempt, settle, tally
 from models.outbox.table import (
     ENDS,
     FULL_WAYS,
@@ -84,9 +84,11 @@ __all__ = [
     "attempts_of",
     "begin",
     "cancel",
+    "card_of",
     "claim_due",
     "claim_these",
     "data_of",
+    "drop_attempt",
     "forget",
     "late_bucket",
     "late_urgent",
@@ -105,7 +107,6 @@ __all__ = [
     "retry",
     "settle",
     "show",
-    "take_card",
     "tally",
     "told_of",
     "waiting_for",

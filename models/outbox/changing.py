@@ -66,7 +66,9 @@ def show(session: Session, pushes: Collection[Push], channel: str, *, now: datet
     """「查看」 shows these in its answer: what had not been sent ends here, the rest has been seen."""
     sums: Counter[tuple[str, str, str, str]] = Counter()
     # As they are now: a worker may have claimed one since it was read, and sends it then.
-    query = select(Push).where(col(Push.id).in_([it.id for it in pushes])).order_by(col(Push.id)).with_for_update()
+    query = select(Push).where(col(Push.id).in_([it.id for it in pushes])).with_for_update()
+    # Whatever carries others first, as whoever settles it does: neither waits for the other's.
+    query = query.order_by(col(Push.carrier_id).is_not(None), col(Push.id))
     for it in session.exec(query.execution_options(populate_existing=True)):
         it.seen_at = now
         if it.state in {PushState.QUEUED, PushState.CARRIED, PushState.UNCERTAIN, PushState.EXHAUSTED}:

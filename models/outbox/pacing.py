@@ -129,9 +129,9 @@ def _lately(
     if is_postgresql(session):  # SQLite's one writer is lock enough
         _LOCK.all(session, ids=ids)
     for push_id, person_id, paced_at, is_urgent, counted, seen_at in _LATELY.all(session, ids=ids, since=now - SPAN):
-        if push_id in but:
-            continue
         at, its = utc(paced_at), found[person_id]
+        if push_id in but or at > now + MINUTE:  # that far ahead it was written by a clock that was wrong
+            continue
         its.all.append(at)
         if counted is not None:
             its.last_count = at
@@ -164,14 +164,20 @@ def _urgent(session: Session, letters: list[Letter], past: Lately, now: datetime
     first, *others = rest
     count = replace(first, counted=len(rest), carried=tuple(others))
     _, so_far, carrier_id = past.counts[-1] if past.counts else (None, 0, None)
-    card = take_card(session, carrier_id) if carrier_id is not None else None
+    card = _take_card(session, carrier_id) if carrier_id is not None else None
     if card is None and past.last_count is not None and now - past.last_count < COUNT_APART:
         return going, [(it, past.last_count + COUNT_APART, COUNT) for it in rest]
     return [*going, replace(count, counted=so_far + len(rest), update=card)], []
 
 
-def take_card(session: Session, push_id: int) -> str | None:
-    """The handle of a push's card, which can be updated once; None when it has none, or has been updated."""
+def card_of(session: Session, push_id: int) -> str | None:
+    """The handle of a push's card, which can be updated once; None when it has none, or has become a count's."""
+    row = _CARD.one(session, push_id=push_id)
+    return None if row is None else str(row[1])
+
+
+def _take_card(session: Session, push_id: int) -> str | None:
+    """The same for a count, which nobody else shall update."""
     row = _CARD.one(session, push_id=push_id)
     if row is None:
         return None
@@ -181,9 +187,7 @@ def take_card(session: Session, push_id: int) -> str | None:
 
 def _others(letters: list[Letter], past: Lately, now: datetime) -> Decision:
     going = [it for it in letters if _is_set(it)]
-    fresh = sorted(
-        (it for it in letters if not _is_set(it)), key=lambda it: (it.urgency is Urgency.ROUTINE, it.due_at, it.id)
-    )
+    fresh = sorted((it for it in letters if not _is_set(it)), key=lambda it: (not _weighs(it), it.due_at, it.id))
     room = min(MOST - len(past.others), _left_this_minute(past, now)) - len(going)
     if not fresh:
         return going, []
@@ -198,7 +202,11 @@ def _others(letters: list[Letter], past: Lately, now: datetime) -> Decision:
         together = [*together, *spill]
     waits: list[tuple[Letter, datetime, str]] = []
     if together and room > 0:
-        first, *others = sorted(together, key=lambda it: it.id)
+        # It goes as far as the weightiest of it may; among those the one that was tried most, so that each has six tries.
+        first = max(
+            together, key=lambda it: (len(KINDS[it.kind].routes), _weighs(it), it.attempts, it.expires_at, -it.id)
+        )
+        others = sorted((it for it in together if it.id != first.id), key=lambda it: it.id)
         going.append(replace(first, carried=tuple(others)))
         room -= 1
     elif together:
@@ -206,6 +214,11 @@ def _others(letters: list[Letter], past: Lately, now: datetime) -> Decision:
     going += alone[: max(0, room)]
     waits += [(it, _frees_at(past, now), PACE) for it in alone[max(0, room) :]]
     return going, waits
+
+
+def _weighs(it: Letter) -> bool:
+    """Whether it is more than routine."""
+    return it.urgency is not Urgency.ROUTINE
 
 
 def _left_this_minute(past: Lately, now: datetime) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import Session
 
 from models.db import Fixed
-from models.outbox.claiming import LEASE, Letter
+from models.outbox.claiming import Letter, renew
 from models.outbox.table import AttemptOutcome, Push, PushAttempt, PushState, PushTally, Reason, late_bucket
 
 
@@ -76,6 +76,10 @@ _CARRIED_END = Fixed(
             settled_at=sa.bindparam("settled_"),
         )
         .where(_table.c.carrier_id == sa.bindparam("id_"), _table.c.state == sa.literal_column("'carried'"))
+        .where(
+            (sa.bindparam("all", type_=sa.Integer) == sa.literal_column("1"))
+            | (_table.c.attempts >= sa.bindparam("least")) & (_table.c.expires_at <= sa.bindparam("until"))
+        )
     )
 )
 _SET_DOWN = Fixed(
@@ -85,13 +89,28 @@ _SET_DOWN = Fixed(
         .where(_table.c.carrier_id == sa.bindparam("id_"), _table.c.state == sa.literal_column("'carried'"))
     )
 )
-_HELD = (
-    _table.c.id == sa.bindparam("id_"),
-    _table.c.fence == sa.bindparam("fence_"),
-    _table.c.state == sa.literal_column("'sending'"),
-    _table.c.lease_until > sa.bindparam("machine"),
+_TAKE_APART = Fixed(
+    lambda: (
+        sa.update(_table)
+        .values(
+            state=sa.literal_column("'queued'"),
+            carrier_id=sa.null(),
+            next_at=sa.bindparam("next_"),
+            held_for=sa.literal_column("'pace'"),
+            attempts=_table.c.attempts
+            + sa.case((_table.c.carrier_id == sa.bindparam("id_"), sa.bindparam("tried_", type_=sa.Integer)), else_=0),
+        )
+        .where(
+            (_table.c.id == sa.bindparam("id_"))
+            | ((_table.c.carrier_id == sa.bindparam("id_")) & (_table.c.state == sa.literal_column("'carried'")))
+        )
+    )
 )
-_RENEW = Fixed(lambda: sa.update(_table).values(lease_until=sa.bindparam("lease_until_")).where(*_HELD))
+_ABOUT_ITSELF = frozenset([Reason.EXPIRED, Reason.UNKNOWN_KIND])
+"""Why a push ends that says nothing about those it carries."""
+
+_NOT_THERE = frozenset([AttemptOutcome.BUSY, AttemptOutcome.REFUSED])
+"""After these nothing has arrived."""
 _ATTEMPT = ("push_id", "fence", "channel", "way", "began_at", "ended_at", "code", "outcome", "handle")
 _TRIED = Fixed(
     lambda: sa.insert(_attempts).values({name: sa.bindparam(name, type_=sa.types.NullType()) for name in _ATTEMPT})
@@ -115,6 +134,7 @@ _ANSWERED = Fixed(
         .where(_attempts.c.id == sa.bindparam("id_"))
     )
 )
+_FORGET = Fixed(lambda: sa.delete(_attempts).where(_attempts.c.id == sa.bindparam("id_")))
 _COUNT = Fixed(
     lambda: (
         upsert(_tally)
@@ -132,8 +152,7 @@ def begin(session: Session, letter: Letter, channel: str, way: str, *, now: date
 
     Shape: the attempt's id; None when the claim had run out.
     """
-    kept = _RENEW.run(session, id_=letter.id, fence_=letter.fence, machine=machine, lease_until_=machine + LEASE)
-    if kept.rowcount != 1:
+    if renew(session, letter, machine=machine) is None:
         return None
     row = _BEGUN.one(
         session,
@@ -150,9 +169,15 @@ def begin(session: Session, letter: Letter, channel: str, way: str, *, now: date
     return None if row is None else int(row[0])
 
 
+def drop_attempt(session: Session, attempt_id: int) -> None:
+    """The request of this attempt did not go out, and an earlier attempt says so already."""
+    _FORGET.run(session, id_=attempt_id)
+
+
 def settle(session: Session, outcomes: Sequence[Outcome], *, now: datetime) -> list[Outcome]:
     """Write what became of claimed pushes, and of those they carried; returns those that were still ours to write."""
-    ours = [it for it in outcomes if _settle_one(session, it, now=now)]
+    settled = [(it, _settle_one(session, it, now=now)) for it in outcomes]
+    ours = [(it, rows) for it, rows in settled if rows is not None]
     # What was asked is history whoever holds the row now.
     tries = [(it.letter, each) for it in outcomes for each in it.tries]
     _TRIED.many(session, [_row_of(letter, each) for letter, each in tries if each.attempt_id is None])
@@ -171,7 +196,7 @@ def settle(session: Session, outcomes: Sequence[Outcome], *, now: datetime) -> l
         ],
     )
     tally(session, _sums(ours, [each for _, each in tries], now))
-    return ours
+    return [it for it, _ in ours]
 
 
 def _row_of(letter: Letter, it: Try) -> dict[str, object]:
@@ -188,7 +213,8 @@ def _row_of(letter: Letter, it: Try) -> dict[str, object]:
     }
 
 
-def _settle_one(session: Session, it: Outcome, *, now: datetime) -> bool:
+def _settle_one(session: Session, it: Outcome, *, now: datetime) -> int | None:
+    """How many rows ended with it; None when it was not ours any more."""
     ended = it.again_at is None
     settled = _SETTLE.run(
         session,
@@ -204,35 +230,54 @@ def _settle_one(session: Session, it: Outcome, *, now: datetime) -> bool:
         settled_=now if ended else None,
     )
     if settled.rowcount != 1:
-        return False
-    if it.letter.carried and ended:
-        if it.state is PushState.SUPPRESSED:
-            _SET_DOWN.run(session, id_=it.letter.id, now_=now)  # what it carried still holds
-        else:
-            together = Reason.IN_DIGEST if it.letter.counted is None else Reason.IN_COUNT
-            reason = together if it.state is PushState.ACCEPTED else it.reason
-            _CARRIED_END.run(
-                session,
-                id_=it.letter.id,
-                state_=it.state.value,
-                channel_=it.channel,
-                way_=it.way,
-                reason_=reason.value if reason else None,
-                settled_=now,
-            )
-    return True
+        return None
+    if it.letter.carried:
+        return int(ended) + _settle_carried(session, it, now=now)
+    return int(ended)
+
+
+def _settle_carried(session: Session, it: Outcome, *, now: datetime) -> int:
+    """What becomes of those that a push carries; returns how many ended."""
+    known = bool(it.tries) or not it.tried
+    unseen = known and all(each.outcome in _NOT_THERE for each in it.tries) and not it.letter.answer_was_lost
+    if it.again_at is not None:
+        # Nobody has seen the digest: the next time it is put together anew, of what holds by then.
+        if unseen and it.letter.counted is None:
+            _TAKE_APART.run(session, id_=it.letter.id, next_=it.again_at, tried_=int(it.tried))
+        return 0
+    if it.state is PushState.SUPPRESSED or it.reason in _ABOUT_ITSELF:
+        _SET_DOWN.run(session, id_=it.letter.id, now_=now)  # what it carried still holds
+        return 0
+    together = Reason.IN_DIGEST if it.letter.counted is None else Reason.IN_COUNT
+    reason = together if it.state is PushState.ACCEPTED else it.reason
+    # Whoever joined a digest that nobody has seen was not tried as often, or has more time left: it goes on.
+    some = it.reason is Reason.GAVE_UP and unseen and it.letter.counted is None
+    ended = _CARRIED_END.run(
+        session,
+        id_=it.letter.id,
+        state_=it.state.value,
+        channel_=it.channel,
+        way_=it.way,
+        reason_=reason.value if reason else None,
+        settled_=now,
+        all=int(not some),
+        least=it.letter.attempts,
+        until=it.letter.expires_at,
+    ).rowcount
+    if some:
+        _SET_DOWN.run(session, id_=it.letter.id, now_=now)
+    return ended
 
 
 Sum = tuple[str, str, str, str]
 """Subject, outcome, channel, code or reason."""
 
 
-def _sums(ended: Iterable[Outcome], tries: Iterable[Try], now: datetime) -> Counter[Sum]:
+def _sums(ended: Iterable[tuple[Outcome, int]], tries: Iterable[Try], now: datetime) -> Counter[Sum]:
     sums: Counter[Sum] = Counter()
-    for it in ended:
-        if it.again_at is None:
-            others = 0 if it.state is PushState.SUPPRESSED else len(it.letter.carried)
-            sums["row", it.state.value, it.channel or "", it.reason or ""] += 1 + others
+    for it, rows in ended:
+        if rows:
+            sums["row", it.state.value, it.channel or "", it.reason or ""] += rows
         if it.state is PushState.ACCEPTED:
             sums["late", late_bucket((now - it.letter.due_at).total_seconds()), it.channel or "", ""] += 1
     for each in tries:

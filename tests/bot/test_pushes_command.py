@@ -151,7 +151,8 @@ def test_one_push_shows_its_life_its_requests_and_what_to_do(world: World, capsy
         "超过 48 小时没说过话",
         "对方拒收",
         "没有回音",
-        f"接下来：看上面最后一次的平台码，改好之后 xinqiao pushes retry {push_id}",
+        "接下来：平台说这个账号收不到",
+        f"之后 xinqiao pushes retry {push_id}",
     ):
         assert phrase in shown, phrase
 

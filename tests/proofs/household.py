@@ -107,7 +107,8 @@ class Commanded:
                     "XINQIAO_WEB__PORT": str(home.port),
                     "XINQIAO_FAILPOINT": failpoint,
                     "XINQIAO_CLOCK_FILE": str(clock_file(self.log.with_suffix(".clock"))),
-                },
+                }
+                | ({"XINQIAO_QUEUE__URL": ""} if role == "run" else {}),
             )  # fmt: skip
 
     @property
@@ -118,7 +119,7 @@ class Commanded:
 
 @dataclass
 class Household:
-    """What one story needs. `strikes` says when, by `time.monotonic()`, each part was well again."""
+    """What one story needs."""
 
     folder: Path
     engine: EngineName
@@ -129,6 +130,7 @@ class Household:
     wrong_clocks: dict[str, Path] = field(default_factory=dict)
     planned: list[int] = field(default_factory=list)
     cancelled: dict[int, datetime] = field(default_factory=dict)
+    world: World | None = None
     port: int = 0
     with_valkey: bool = True
     url: str = ""
@@ -155,14 +157,20 @@ class Household:
         """The school, to be peopled in the thread of the test: one at a time."""
         seal.use_keys([KEY])
         database = db.connect(self.url)
+        self.world = self.world or World(load_settings(self.config))
         try:
-            yield World(load_settings(self.config))
+            yield self.world
         finally:
             database.dispose()
 
+    @property
+    def now(self) -> datetime:
+        """The rules' clock."""
+        return clock.now()
+
     def begin(self, role: str, failpoint: str = "", *, name: str = "") -> Part:
         """Start a part; a second one of a role gets a name of its own."""
-        if self.with_valkey and not self.valkey.is_alive():
+        if self.with_valkey and role != "run" and not self.valkey.is_alive():
             self.valkey.start()
         part = self.parts[name or role] = self.start(self, role, failpoint)
         self.logs.append(part.log)
@@ -227,6 +235,12 @@ class Household:
         loud = "".join(log.read_text("utf-8", errors="replace") for log in self.logs if log.exists())
         evidence = Evidence(self.url, list(self.platform.log), loud)
         return judge(evidence, self.planned, now=clock.now(), cancelled=self.cancelled)
+
+    def history(self) -> str:
+        """Every row with its claims and attempts, for whoever wonders."""
+        rows = self.ask("SELECT id, kind, state, fence, due_at, settled_at, reason FROM outbox ORDER BY settled_at")
+        tried = self.ask("SELECT push_id, fence, channel, way, outcome, code, began_at, ended_at FROM push_attempt ORDER BY id")
+        return "\n".join(" ".join(str(it).removeprefix("2026-11-15 ") for it in row) for row in [*rows, *tried])
 
     def said(self) -> str:
         """The last of what its processes logged, for whoever wonders."""
@@ -343,20 +357,23 @@ class Server:
 
     def kill(self) -> float:
         """SIGKILL all of it, then start it again."""
-        tell(reversed(self.pids), signal.SIGKILL)
+        pids = self.pids
+        tell(pids[::-1], signal.SIGKILL)
         at = time.monotonic()
-        self._start()
+        self._start_after(pids)
         return at
 
     def restart(self) -> float:
         """A fast shutdown, as an operator's, then start it again."""
-        at = time.monotonic()
-        tell(self.pids[-1:], signal.SIGINT)
-        self._start()
+        at, pids = time.monotonic(), self.pids
+        tell(pids[-1:], signal.SIGINT)
+        self._start_after(pids)
         return at
 
-    def _start(self) -> None:
-        until(lambda: not any(_state(pid) not in {"", "Z"} for pid in self.pids), 20)
+    def _start_after(self, pids: list[int]) -> None:
+        until(lambda: not any(_state(pid) not in {"", "Z"} for pid in pids), 20)
+        for file in (*self._folder.glob("data/postmaster.pid"), *self._folder.glob("data/.s.PGSQL.*.lock")):
+            file.unlink()  # where nobody buries the dead, it would say that they live
         self._server.ensure_postgres_running()
 
     def stop(self) -> None:

@@ -5,6 +5,7 @@ the row whose number it shows and whose person has the address it went to; what 
 the message that carried it. Every message that nobody can excuse and every row that nobody can account for is a fault.
 """
 
+import itertools
 import json
 import re
 from collections import Counter, defaultdict
@@ -19,7 +20,7 @@ PUSHES = """
     SELECT id, fact, number, person_id, kind, urgency, state, next_at, fence, carrier_id, counted, channel, way, reason,
            settled_at
     FROM outbox ORDER BY id"""
-ATTEMPTS = "SELECT push_id, fence, channel, way, outcome FROM push_attempt ORDER BY id"
+ATTEMPTS = "SELECT push_id, fence, channel, way, outcome, began_at FROM push_attempt ORDER BY id"
 ACCOUNTS = """
     SELECT person_id, address FROM contact WHERE person_id IS NOT NULL
     UNION ALL SELECT id, number FROM person"""
@@ -30,6 +31,7 @@ TEXT, NOTICE = "/message/custom/send", "/fallback/"
 NO_REPEAT_KNOWN = {TEXT: ("official_account", "text"), NOTICE: ("fallback", "notice")}
 """Calls whose repeat no platform notices, as the tables name them. All others must not arrive twice, whatever was lost."""
 
+LEASE = timedelta(seconds=8)
 ON_ITS_WAY = timedelta(seconds=1)
 """A message that was being sent as its fact was cancelled may still arrive so much later."""
 
@@ -208,22 +210,31 @@ def _ghosts(evidence: Evidence, push: Row) -> list[str]:
 
 
 def _doubles(evidence: Evidence, push: Row, excused: list[int]) -> list[str]:
-    """What came twice. Excused is what could not be told from its repeat, and is to be seen: uncertain, or urgent and asked twice."""
+    """What came twice. Excused is what no platform could tell from its repeat, and is to be seen: uncertain, or urgent and asked twice."""
     arrived = Counter(it.call for it in evidence.about(push) if it.arrived)
     found = []
     for call, count in arrived.items():
         if count == 1:
             continue
         way = NO_REPEAT_KNOWN.get(call)
-        requests = sum((it["channel"], it["way"]) == way for it in evidence.attempts[push["id"]])
-        shown = push["state"] == "uncertain" or (push["urgency"] == "urgent" and requests >= count)
-        if way is not None and shown and evidence.lost_answers(push, way) >= count - 1:
+        asked = [it for it in evidence.attempts[push["id"]] if (it["channel"], it["way"]) == way]
+        shown = push["state"] == "uncertain" or (push["urgency"] == "urgent" and len(asked) >= count)
+        if way is not None and shown and _unknown(asked) >= count - 1:
             excused += [push["id"]] * (count - 1)
         else:
             found.append(f"came {count} times over {call}")
     if push["urgency"] != "urgent" and len(arrived) > 1:
         found.append(f"came over {' and '.join(sorted(arrived))}")
     return found
+
+
+def _unknown(asked: list[Row]) -> int:
+    """Requests whose answer nobody knew as the next one began: it was lost, or its holder had let the claim run out."""
+    silent = [
+        one["fence"] < other["fence"] and _moment(other["began_at"]) - _moment(one["began_at"]) >= LEASE
+        for one, other in itertools.pairwise(asked)
+    ]
+    return max(sum(it["outcome"] in {"asked", "no answer"} for it in asked), sum(silent))
 
 
 def _parsed(line: str) -> Row:

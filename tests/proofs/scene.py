@@ -30,7 +30,7 @@ ARRIVES = """
     VALUES (:round, :unit, 1, :author, :now, 'calm', 0, 0)"""
 
 
-def bind(world: World, platform: Platform, who: str, channel: Channel, *, window: bool = False) -> None:
+def bind(world: World, platform: Platform, who: str, channel: Channel, *, window: bool = False) -> int:
     """A bound account that the platform knows; with `window` its person has just written."""
     address = f"{who}-{channel.value}"
     contact = Contact(channel=channel, address=address, person_id=world.people[who], bound_at=world.now)
@@ -43,6 +43,8 @@ def bind(world: World, platform: Platform, who: str, channel: Channel, *, window
         platform.official.followers[address] = Follower()
     with db.unit_of_work() as session:
         session.add(contact)
+        session.flush()
+        return contact.id or 0
 
 
 @dataclass
@@ -93,16 +95,18 @@ class Scene:
 def people(home: Household) -> Scene:
     """Set up a household's school and what is to be told there."""
     with home.set_up() as world:
-        for who, channel, window in (
-            ("advisor", Channel.WECOM, False),
-            ("duty", Channel.WECOM, False),
-            ("leader", Channel.WECOM, False),
-            ("duty", Channel.OFFICIAL_ACCOUNT, True),
-            ("student", Channel.OFFICIAL_ACCOUNT, True),
-            ("second", Channel.OFFICIAL_ACCOUNT, True),
-            ("officer", Channel.OFFICIAL_ACCOUNT, False),
-        ):
+        contacts = [
             bind(world, home.platform, who, channel, window=window)
+            for who, channel, window in (
+                ("advisor", Channel.WECOM, False),
+                ("duty", Channel.WECOM, False),
+                ("leader", Channel.WECOM, False),
+                ("duty", Channel.OFFICIAL_ACCOUNT, True),
+                ("student", Channel.OFFICIAL_ACCOUNT, True),
+                ("second", Channel.OFFICIAL_ACCOUNT, True),
+                ("officer", Channel.OFFICIAL_ACCOUNT, False),
+            )
+        ]
         phone = world.phone("committee")
         phone.talks("周报", "1", "1", "1")
         home.platform.heard(phone.address)
@@ -111,9 +115,8 @@ def people(home: Household) -> Scene:
             unit = world.units["软件2301"]
             asks = {"round": round_.id, "unit_id": unit, "unit": "软件2301"}
             fact = f"round:{round_.id}:unit:{unit}"
-            caller = session.exec(sa.select(Contact.id).limit(1)).scalar_one()  # type: ignore[call-overload]
             stands, withdrawn = (
-                Alert(contact_id=caller, trigger=Trigger.CALL, created_at=world.now, withdrawn_at=at)
+                Alert(contact_id=contacts[0], trigger=Trigger.CALL, created_at=world.now, withdrawn_at=at)
                 for at in (None, world.now)
             )
             session.add_all([stands, withdrawn])

@@ -154,6 +154,25 @@ def test_an_urgent_text_that_came_twice_is_a_fault_until_an_answer_was_lost_and_
     assert verdict.doubles == [told.ids[2]]
 
 
+@pytest.mark.parametrize(("seconds", "faults"), [(2, 1), (9, 0)])
+def test_an_urgent_text_sent_again_after_its_first_sender_fell_silent_is_excused(
+    told: Told, seconds: int, faults: int
+) -> None:
+    """It was frozen, and writes its answer down when it is thawed."""
+    told.again("duty-official_account", "message/custom/send")
+    told.change("UPDATE push_attempt SET fence = 2 WHERE push_id = :id", id=told.ids[2])
+    told.change("UPDATE outbox SET fence = 2 WHERE id = :id", id=told.ids[2])
+    told.change(
+        """INSERT INTO push_attempt (push_id, fence, channel, way, began_at, outcome)
+           VALUES (:id, 1, 'official_account', 'text', :at, 'accepted')""",
+        id=told.ids[2],
+        at=clock.now() - timedelta(seconds=seconds),
+    )
+    told.change("UPDATE push_attempt SET id = id + 100 WHERE push_id = :id AND fence = 2", id=told.ids[2])
+
+    assert len(told.judged().faults) == faults
+
+
 def test_a_member_who_gets_an_urgent_text_twice_is_found_even_when_its_answer_was_lost(told: Told) -> None:
     told.again("duty-wecom", "message/send")
     told.change(

@@ -1,11 +1,7 @@
 """Words planted in every free-text answer are read again by those who may, and lie open nowhere else."""
 
-import base64
-import json
 import re
-import urllib.parse
 import urllib.request
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,14 +9,14 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from bot.sandbox.callbacks import sign, text_message
 from models import db
 from models.channel import Channel
 from models.concern import Concern
 from models.db import Database
 from tests.conftest import KEY
-from tests.phone import Phone
+from tests.proofs.canaries import queue_content, spellings
 from tests.proofs.processes import Nursery, Web, until
+from tests.proofs.talking import Talker
 from tests.rows import everything
 from tests.world import DOORS, World, write_settings
 from workers.valkey import EmbeddedValkey
@@ -30,39 +26,10 @@ NOTE, NAME, FACTS, QUESTION, DORM = (f"{PLANTED}{each}" for each in "甲乙丙�
 URGENT, OTHER_NAME, OTHER_FACTS, OPEN, STRANGER = (f"{PLANTED}{each}" for each in "己庚辛壬癸")
 
 
-def spellings(text: str) -> set[bytes]:
-    """How a text may lie in a file."""
-    plain = text.encode()
-    found = {plain, text.encode("utf-16-le"), text.encode("utf-16-be"), text.encode("gb18030"), plain.hex().encode()}
-    escaped = json.dumps(text)[1:-1]
-    found |= {escaped.encode(), escaped.upper().replace("\\U", "\\u").encode(), urllib.parse.quote(text).encode()}
-    for before in range(3):  # wherever it stands inside a longer base64 text
-        whole = base64.b64encode(b"\0" * before + plain + b"\0\0\0")
-        found.add(whole[-(-before * 4 // 3) + 1 : -8])
-    return found
-
-
 def assert_is_nowhere(where: str, content: bytes) -> None:
     """Fails naming the place."""
     for spelling in spellings(PLANTED):
         assert spelling not in content, f"{where} holds {spelling!r}"
-
-
-class Talker:
-    """A phone that speaks to a process."""
-
-    def __init__(self, world: World, web: Web, phone: Phone) -> None:
-        self._world, self._web, self._phone = world, web, phone
-
-    def says(self, *texts: str) -> str:
-        """Say several things; the last reply."""
-        reply = ""
-        for text in texts:
-            door = self._phone.door
-            request = sign(door, text_message(door, self._phone.address, text, msg_id=self._world.next_id()))
-            reply = self._web.replies(door, request) or ""
-            assert reply
-        return reply
 
 
 @pytest.fixture
@@ -141,21 +108,6 @@ def database_content(database: Database) -> Iterator[tuple[str, bytes]]:
     for file in [*Path(folder, "base", str(oid)).iterdir(), *Path(folder, "pg_wal").iterdir()]:
         if file.is_file():
             yield file.name, file.read_bytes()
-
-
-def queue_content(url: str) -> Iterator[tuple[str, bytes]]:
-    """Every key and value, unpacked."""
-    with redis.Redis.from_url(url) as client:
-        for key in client.scan_iter():
-            yield "key", key
-            yield "dump", client.dump(key) or b""
-            if client.type(key) == b"hash":
-                for name, value in client.hgetall(key).items():
-                    yield name.decode(), value
-                    try:
-                        yield name.decode(), zlib.decompress(value)
-                    except zlib.error:
-                        continue
 
 
 def test_planted_words_are_read_by_those_who_may_and_lie_open_nowhere(

@@ -27,8 +27,11 @@ STRIKES = tuple(itertools.product(("web", "worker", "scheduler", "valkey", "data
 RECOVERY = 10.0
 """Seconds after the strike until everything that was due has an end."""
 
+CROWDED = 5.0
+"""Seconds more in the short form, where fifteen houses share a machine with whatever else it does."""
+
 CANCEL_AFTER = 3.0
-AT_A_TIME = 6
+AT_A_TIME = 4
 
 
 @dataclass(frozen=True)
@@ -54,19 +57,19 @@ def prepare(cell: Cell, engine: EngineName, start: Start, folder: Path) -> Scene
     return people(Household(folder / name, engine, start, server))
 
 
-def live(cell: Cell, scene: Scene) -> float:
+def live(cell: Cell, scene: Scene, recovery: float = RECOVERY) -> float:
     """Live through it; returns how many seconds it took to recover."""
     home = scene.home
     with ThreadPoolExecutor(4) as hands:
         try:
-            return _live(cell, scene, hands)
+            return _live(cell, scene, hands, recovery)
         except AssertionError as error:
             raise AssertionError(f"{cell}: {error}\n{home.said()}") from error
         finally:
             home.end()
 
 
-def _live(cell: Cell, scene: Scene, hands: ThreadPoolExecutor) -> float:
+def _live(cell: Cell, scene: Scene, hands: ThreadPoolExecutor, recovery: float) -> float:
     home = scene.home
     holder = home.begin(cell.holder, f"{cell.point}:1:SIGSTOP")
     turn = hands.submit(scene.answers) if cell.holder == "web" else None
@@ -97,6 +100,7 @@ def _live(cell: Cell, scene: Scene, hands: ThreadPoolExecutor) -> float:
     home.until_quiet(seconds=20)
     verdict = home.verdict()
     assert not verdict.faults, str(verdict)
+    assert quiet - at <= recovery, f"took {quiet - at:.1f} s\n{home.history()}"
     return quiet - at
 
 
@@ -112,13 +116,15 @@ def _until_something_is_sent(home: Household) -> None:
         time.sleep(0.05)
 
 
-def all_of(cells: Sequence[Cell], engine: EngineName, start: Start, folder: Path) -> dict[str, float]:
+def all_of(
+    cells: Sequence[Cell], engine: EngineName, start: Start, folder: Path, recovery: float = RECOVERY
+) -> dict[str, float]:
     """Live through all of them, many at a time; returns how long each took to recover."""
     found: dict[str, float] = {}
     errors: list[str] = []
     scenes: Iterator[Scene] = (prepare(cell, engine, start, folder) for cell in cells)
     with ThreadPoolExecutor(len(cells)) as houses:
-        lives = {cell: houses.submit(live, cell, scene) for cell, scene in zip(cells, list(scenes), strict=True)}
+        lives = {cell: houses.submit(live, cell, scene, recovery) for cell, scene in zip(cells, list(scenes), strict=True)}
         for cell, life in lives.items():
             try:
                 found[str(cell)] = life.result()
@@ -154,10 +160,9 @@ def test_the_short_form_has_every_strike_and_every_point() -> None:
 def test_a_strike_at_any_point_loses_and_doubles_nothing(
     engine: EngineName, nursery: Nursery, tmp_path: Path
 ) -> None:
-    found = all_of(short_form(engine), engine, forking(nursery), tmp_path)
+    found = all_of(short_form(engine), engine, forking(nursery), tmp_path, RECOVERY + CROWDED)
 
     show(found)
-    assert max(found.values()) <= RECOVERY
 
 
 @pytest.mark.skipif(not CHAOS, reason="takes half an hour; `make chaos` runs it")
@@ -170,7 +175,6 @@ def test_every_strike_at_every_point_loses_and_doubles_nothing(
     for start in range(0, len(cells), AT_A_TIME):
         found = all_of(cells[start : start + AT_A_TIME], engine, Commanded, tmp_path)
         show(found)
-        assert max(found.values()) <= RECOVERY
 
 
 @pytest.fixture(autouse=True)

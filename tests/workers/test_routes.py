@@ -6,6 +6,7 @@ import pytest
 
 from bot.sandbox.faults import FaultKind
 from bot.sandbox.ledger import LogRow
+from bot.sandbox.listen import free_port
 from models import clock, db
 from models.audit import Audit, Fact
 from models.channel import Channel
@@ -229,3 +230,39 @@ def test_a_platform_that_is_out_of_order_uses_up_no_attempt(office: Office) -> N
         clock.move_to(office.row(push_id).next_at)
 
     assert office.row(push_id).attempts == 0
+
+
+def test_a_platform_that_is_not_reached_uses_up_nobodys_window(office: Office) -> None:
+    address = office.bind("student", Channel.OFFICIAL_ACCOUNT, window=True)
+    push_id = office.plan("student", PushKind.REBIND_ASK)
+    there, office.address = office.address, f"http://127.0.0.1:{free_port()}"
+    office.equip()
+
+    for _ in range(6):
+        drain()
+        office.world.forward(seconds=15)
+        office.equip()  # the pause was in the process's memory
+
+    (contact,) = [it for it in office.world.rows(Contact) if it.address == address]
+    assert contact.window_left == 5
+    assert [(each.code, each.outcome) for each in office.attempts(push_id)] == [(None, AttemptOutcome.BUSY)]
+    office.address = there
+    office.equip()
+    drain()
+    assert [row["kind"] for row in office.arrived(address)] == ["text"]
+    (contact,) = [it for it in office.world.rows(Contact) if it.address == address]
+    assert contact.window_left == 4
+    assert office.row(push_id).way == WayName.TEXT
+
+
+def test_a_busy_platform_has_not_counted_the_message(office: Office) -> None:
+    address = office.bind("student", Channel.OFFICIAL_ACCOUNT, window=True)
+    office.plan("student", PushKind.REBIND_ASK)
+    office.platform.faults.order(SERVICE, FaultKind.ERRCODE, errcode=-1, count=2)
+
+    for _ in range(3):
+        drain()
+        office.world.forward(seconds=15)
+
+    (contact,) = [it for it in office.world.rows(Contact) if it.address == address]
+    assert (len(office.arrived(address)), contact.window_left) == (1, 4)

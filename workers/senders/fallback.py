@@ -4,6 +4,7 @@ For important and urgent pushes. Whether such a message arrived, or arrived twic
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from workers.senders.parcel import Parcel, Target, Way
 
 if TYPE_CHECKING:
     from apprise import Apprise
+    from apprise.plugins.base import NotifyBase
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +64,23 @@ def _is_usable(url: str) -> bool:
         return False
 
 
-def _notify(urls: Sequence[str], parcel: Parcel, _until: float) -> None:
-    if not _made(urls).notify(body=parcel.notice, body_format="text"):
+def _notify(urls: Sequence[str], parcel: Parcel, until: float) -> None:
+    if time.monotonic() >= until:  # frozen meanwhile: somebody else may have the push
+        raise ChannelBusyError(retry_after=BUSY_FOR)
+    # One by one: apprise says no as soon as one of them does, and what the others took would come again.
+    taken = [bool(_alone(way).notify(body=parcel.notice, body_format="text")) for way in _made(urls)]
+    if not any(taken):
         raise ChannelBusyError(retry_after=BUSY_FOR, asked=True)
+    if not all(taken):
+        log.warning("some of fallback.urls did not take a push", extra={"count": taken.count(False)})
+
+
+def _alone(way: "NotifyBase") -> "Apprise":
+    from apprise import Apprise  # noqa: PLC0415 — see below
+
+    ways = Apprise()
+    ways.add(way)
+    return ways
 
 
 def _made(urls: Sequence[str]) -> "Apprise":
