@@ -8,7 +8,6 @@ from werkzeug.test import TestResponse
 
 from bot.sandbox.callbacks import (
     CallbackDoor,
-    CardUpdate,
     SignedRequest,
     event,
     message,
@@ -17,6 +16,7 @@ from bot.sandbox.callbacks import (
     sign,
     text_message,
 )
+from bot.sandbox.card_update import CardUpdate
 
 
 @dataclass

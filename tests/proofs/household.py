@@ -1,7 +1,7 @@
 """A household: one school with all its processes, a Valkey and a platform of its own, so that one can strike any of them.
 
 Set up in the test's thread, with the bot's own verbs; then run and struck from a thread of its own, by signals, raw SQL and
-HTTP alone: many households live through their trouble at the same time.
+HTTP: many households live through their trouble at the same time.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ FREEZE = 10.0
 
 LOCKED = 6.0
 POLL = 0.1
+_PEOPLING = threading.Lock()
 TEMPLATE = """
 [official_account.templates.digest]
 id = "{id}"
@@ -154,14 +156,15 @@ class Household:
 
     @contextlib.contextmanager
     def set_up(self) -> Iterator[World]:
-        """The school, to be peopled in the thread of the test: one at a time."""
-        seal.use_keys([KEY])
-        database = db.connect(self.url)
-        self.world = self.world or World(load_settings(self.config))
-        try:
-            yield self.world
-        finally:
-            database.dispose()
+        """The school, to be peopled with the bot's own verbs; one household at a time, as a process has one database."""
+        with _PEOPLING:
+            seal.use_keys([KEY])
+            database = db.connect(self.url)
+            try:
+                self.world = self.world or World(load_settings(self.config))
+                yield self.world
+            finally:
+                database.dispose()
 
     @property
     def now(self) -> datetime:
@@ -180,6 +183,7 @@ class Household:
         """End everything that was started."""
         for part in self.parts.values():
             tell(part.pids, signal.SIGKILL)
+            until_gone(part)
         with contextlib.suppress(ProcessLookupError):
             if self.valkey.is_alive():
                 tell([pid_of(self.valkey)], signal.SIGCONT)

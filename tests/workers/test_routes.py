@@ -207,7 +207,7 @@ def test_somebody_above_hears_that_a_person_could_not_be_reached_but_not_about_w
     drain()
     drain()
 
-    (told,) = office.world.rows(Push, Push.kind == PushKind.UNREACHABLE)  # type: ignore[arg-type]
+    (told,) = office.world.rows(Push, Push.kind == PushKind.UNREACHABLE)
     assert (told.person_id, told.fact, told.state) == (
         office.world.people["head"],
         f"push:{push_id}",

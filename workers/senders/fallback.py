@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NO_WAY = 0
-"""Stands for the code where none of the addresses could be used for this person."""
-
-
 class FallbackSender:
     """Sends through every address that the school lists and that fits the person."""
 
@@ -92,12 +88,13 @@ def _made(urls: Sequence[str]) -> "Apprise":
     try:
         added = [ways.add(_patient(url)) for url in urls]
     except Exception as error:
-        log.exception("an address of fallback.urls cannot be used")
-        raise ChannelRefusedError(NO_WAY) from error
+        # Its text may quote the address, and in it a telephone number.
+        log.error("an address of fallback.urls cannot be used", extra={"error": type(error).__name__})  # noqa: TRY400
+        raise ChannelRefusedError from None
     if not all(added):
         log.error("an address of fallback.urls is not one that apprise knows", extra={"count": added.count(False)})
     if not any(added):
-        raise ChannelRefusedError(NO_WAY)
+        raise ChannelRefusedError
     return ways
 
 

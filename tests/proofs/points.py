@@ -1,8 +1,5 @@
-"""Whatever is struck while a process stands at a labelled point, nothing is lost, doubled or told too late.
-
-A process stops at the point; then one of the five parts of the house is killed, frozen for longer than a lease and thawed, or
-restarted, and what happens from there is watched until nothing is due. The judge is the oracle. Many houses live through it
-at the same time: most of it is waiting.
+"""Strikes: a process stops at a labelled point, then one of the five parts of the house is killed, frozen for longer than a
+lease and thawed, or restarted, and what happens from there is watched until nothing is due.
 """
 
 import itertools
@@ -50,23 +47,16 @@ class Cell:
         return f"{self.point}, {self.way} {self.victim}"
 
 
-def prepare(cell: Cell, engine: EngineName, start: Start, folder: Path) -> Scene:
-    """Its house, peopled."""
-    server = Server() if cell.victim == "database" and engine == "postgresql" else None
-    name = f"{cell.point}-{cell.victim}-{cell.way}"
-    return people(Household(folder / name, engine, start, server))
+def strike(cell: Cell, engine: EngineName, start: Start, folder: Path, recovery: float = RECOVERY) -> Story:
+    """The story of a cell: it takes as long as recovering took."""
 
+    def prepared() -> Life:
+        server = Server() if cell.victim == "database" and engine == "postgresql" else None
+        name = f"{engine}-{cell.point}-{cell.victim}-{cell.way}"
+        scene = people(Household(folder / name, engine, start, server))
+        return scene.home, lambda hands: _live(cell, scene, hands, recovery)
 
-def live(cell: Cell, scene: Scene, recovery: float = RECOVERY) -> float:
-    """Live through it; returns how many seconds it took to recover."""
-    home = scene.home
-    with ThreadPoolExecutor(4) as hands:
-        try:
-            return _live(cell, scene, hands, recovery)
-        except AssertionError as error:
-            raise AssertionError(f"{cell}: {error}\n{home.said()}") from error
-        finally:
-            home.end()
+    return Story(f"{engine}: {cell}", prepared)
 
 
 def _live(cell: Cell, scene: Scene, hands: ThreadPoolExecutor, recovery: float) -> float:
@@ -116,30 +106,6 @@ def _until_something_is_sent(home: Household) -> None:
         time.sleep(0.05)
 
 
-def all_of(
-    cells: Sequence[Cell], engine: EngineName, start: Start, folder: Path, recovery: float = RECOVERY
-) -> dict[str, float]:
-    """Live through all of them, many at a time; returns how long each took to recover."""
-    found: dict[str, float] = {}
-    errors: list[str] = []
-    scenes: Iterator[Scene] = (prepare(cell, engine, start, folder) for cell in cells)
-    with ThreadPoolExecutor(len(cells)) as houses:
-        lives = {cell: houses.submit(live, cell, scene, recovery) for cell, scene in zip(cells, list(scenes), strict=True)}
-        for cell, life in lives.items():
-            try:
-                found[str(cell)] = life.result()
-            except Exception as error:
-                errors.append(f"{type(error).__name__}: {error}")
-    assert not errors, "\n\n".join(errors)
-    return found
-
-
-def show(found: dict[str, float]) -> None:
-    """The figures, for `-s`."""
-    for name, seconds in found.items():
-        print(f"{seconds:6.1f} s  {name}")
-
-
 def short_form(engine: EngineName) -> list[Cell]:
     """One strike a point, another on each engine, between them every strike there is; and the worker killed at all of its own."""
     first = 0 if engine == "sqlite" else len(EVERYWHERE)
@@ -147,37 +113,3 @@ def short_form(engine: EngineName) -> list[Cell]:
     return list(dict.fromkeys([*cells, *(Cell(point, "worker", "kill") for point in EVERYWHERE[: len(DELIVERY)])]))
 
 
-@pytest.mark.slow
-def test_the_short_form_has_every_strike_and_every_point() -> None:
-    cells = short_form("sqlite") + short_form("postgresql")
-
-    assert {(it.victim, it.way) for it in cells} == set(STRIKES)
-    assert {it.point for it in cells} == set(EVERYWHERE)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_a_strike_at_any_point_loses_and_doubles_nothing(
-    engine: EngineName, nursery: Nursery, tmp_path: Path
-) -> None:
-    found = all_of(short_form(engine), engine, forking(nursery), tmp_path, RECOVERY + CROWDED)
-
-    show(found)
-
-
-@pytest.mark.skipif(not CHAOS, reason="takes half an hour; `make chaos` runs it")
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("point", EVERYWHERE)
-def test_every_strike_at_every_point_loses_and_doubles_nothing(
-    engine: EngineName, tmp_path: Path, point: str
-) -> None:
-    cells = [Cell(point, *strike) for strike in STRIKES]
-    for start in range(0, len(cells), AT_A_TIME):
-        found = all_of(cells[start : start + AT_A_TIME], engine, Commanded, tmp_path)
-        show(found)
-
-
-@pytest.fixture(autouse=True)
-def _time_goes_on() -> Iterator[None]:
-    yield
-    clock.stop_moving()

@@ -1,4 +1,4 @@
-"""Platforms that fail, clocks that are wrong, a disk that is full: whatever becomes of a push, it is known."""
+"""Troubles: everything that a platform does wrong, to one person each, and the end that fits."""
 
 import os
 import subprocess
@@ -160,47 +160,6 @@ def is_as_expected(home: Household, troubles: dict[int, Trouble]) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.fixture
-def homes(engine: EngineName, nursery: Nursery, tmp_path: Path) -> Iterator["Homes"]:
-    """Makes households and ends them."""
-    it = Homes(engine, nursery, tmp_path)
-    yield it
-    for home in it.made:
-        home.end()
-    clock.stop_moving()
-
-
-@dataclass
-class Homes:
-    """A maker of households."""
-
-    engine: EngineName
-    nursery: Nursery
-    folder: Path
-
-    def __post_init__(self) -> None:
-        self.made: list[Household] = []
-
-    def new(self, folder: Path | None = None) -> Household:
-        """One with its processes out of the nursery; its school is there, and its clock stands."""
-        home = Household((folder or self.folder) / f"home-{len(self.made)}", self.engine, forking(self.nursery))
-        self.made.append(home)
-        with home.set_up():
-            return home
-
-
-@pytest.mark.slow
-def test_whatever_a_platform_does_a_push_has_the_end_that_fits(homes: Homes) -> None:
-    home = homes.new()
-    home.begin("worker")
-    home.begin("scheduler")
-    goes_through(home, TROUBLES)
-    assert len(home.verdict().doubles) == 1  # the urgent one of which nobody knew anything
-
-    for troubles in (REVOKED, EXPIRED, QUOTAS):
-        goes_through(home, troubles)
-
-
 def goes_through(home: Household, troubles: tuple[Trouble, ...]) -> None:
     """All of them at once, and each has its end."""
     with home.set_up() as world:
@@ -218,79 +177,24 @@ def goes_through(home: Household, troubles: tuple[Trouble, ...]) -> None:
     assert verdict.faults == [], str(verdict)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("hours", [-1, 1])
-def test_a_worker_whose_clock_is_an_hour_wrong_loses_and_doubles_nothing(homes: Homes, hours: int) -> None:
-    """Leases are the machine's: what it writes means nothing to the others, and the others' means nothing to it."""
-    home = homes.new()
-    crowd(home, 150, at=home.now - timedelta(hours=2))
-    scene = people(home)
-    home.platform.faults.latency = 0.1
-    home.begin("scheduler")
-    home.wrong_clocks["worker"] = wrong_by(home.folder / "clock", timedelta(hours=hours))
-    home.begin("worker", name="a wrong worker")
-    home.wrong_clocks.clear()
-    home.begin("worker")
-    scene.arrives()
-    home.until_quiet(seconds=30)
-    time.sleep(0.5)
-    verdict = home.verdict()
-    assert verdict.faults == [], str(verdict)
+def suffer(engine: EngineName, start: Start, folder: Path) -> Story:
+    """The story of all troubles."""
 
-
-@pytest.mark.slow
-@pytest.mark.parametrize("hours", [-1, 1])
-def test_a_clock_that_jumps_an_hour_under_everybody_loses_and_doubles_nothing(homes: Homes, hours: int) -> None:
-    home = homes.new()
-    crowd(home, 300, at=home.now - timedelta(hours=2))
-    file = wrong_by(home.folder / "clock", timedelta())
-    home.wrong_clocks = dict.fromkeys(("worker", "scheduler"), file)
-    home.platform.faults.latency = 0.2
-    home.begin("scheduler")
-    home.begin("worker")
-    until(lambda: len(home.platform.delivered()) > 30, seconds=20)
-    wrong_by(file, timedelta(hours=hours))
-    clock.move_to(clock.now() + timedelta(hours=hours))
-    home.until_quiet(seconds=30)
-    time.sleep(0.5)
-    verdict = home.verdict()
-    assert verdict.faults == [], str(verdict)
-    assert verdict.ends["accepted"] >= 300
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with a few MiB; only root can have one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], check=False).returncode:  # noqa: S607
-        pytest.skip("only root can mount a small disk")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)  # noqa: S607
-
-
-@pytest.mark.slow
-def test_a_full_disk_loses_and_doubles_nothing(homes: Homes, small_disk: Path) -> None:
-    if homes.engine == "postgresql":
-        pytest.skip("PostgreSQL ends itself on a full disk and is started by whoever clears it: see the points' restarts")
-    home = homes.new(small_disk)
-    crowd(home, 200)
-    home.platform.faults.latency = 0.1
-    home.begin("scheduler")
-    home.begin("worker")
-    until(lambda: len(home.platform.delivered()) > 20, seconds=20)
-    filler = small_disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-        except OSError:
+    def prepared() -> Life:
+        home = Household(folder / f"{engine}-troubles", engine, start)
+        with home.set_up():
             pass
-    time.sleep(4.0)
-    filler.unlink()
-    at = time.monotonic()
-    took = home.until_quiet(seconds=40) - at
-    time.sleep(0.5)
-    verdict = home.verdict()
-    assert verdict.faults == [], str(verdict)
-    assert took < 20.0
+
+        def happens(_: ThreadPoolExecutor) -> float:
+            began = time.monotonic()
+            home.begin("worker")
+            home.begin("scheduler")
+            goes_through(home, TROUBLES)
+            assert len(home.verdict().doubles) == 1  # the urgent one of which nobody knew anything
+            for troubles in (REVOKED, EXPIRED, QUOTAS):
+                goes_through(home, troubles)
+            return time.monotonic() - began
+
+        return home, happens
+
+    return Story(f"{engine}: troubles of the platforms", prepared)
