@@ -1,8 +1,10 @@
 """`xinqiao check`: everything that must be right before people rely on it, a line each: ok, or how to mend it."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -11,6 +13,7 @@ from bot.policy import make_policy
 from models import chain, clock, db
 from models.duty import centre_contacts, duty_contacts, operators
 from models.errors import CentreError
+from models.outbox import PushKind
 from models.person import find_by_number
 from models.post import reachable
 from models.schema import is_current
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 _CLOCK_TOLERANCE = 60  # s; the doors refuse callbacks more than 15 min off
 _TIMEOUT = 5  # s
+_LITTLE_DISK = 500  # MB
+_MEGABYTE = 1_000_000
 _NEWEST = 1000
 """Facts of the journal that are looked at one by one."""
 
@@ -39,7 +44,7 @@ class Line:
 def report(settings: "Settings") -> Iterator[Line]:
     """Look at one thing after the other; nothing of it changes anything."""
     yield Line(ok=True, text=f"配置：{settings.folder}")
-    for look in (_database, _journal, _queue, _channels, _clock, _duty, _operators):
+    for look in (_database, _disk, _journal, _queue, _channels, _clock, _duty, _operators):
         usable = True
         for line in look(settings):
             yield line
@@ -58,6 +63,16 @@ def _database(settings: "Settings") -> Iterator[Line]:
         yield Line(ok=False, text="数据库：连不上；看 database.url，服务器开了没有")
         return
     yield Line(current, "数据库：已是最新" if current else "数据库：不是这个版本的结构；运行 xinqiao migrate")
+
+
+def _disk(settings: "Settings") -> Iterator[Line]:
+    file = db.connect(settings.database.url).engine.url.database
+    if not settings.database.url.startswith("sqlite") or not file:
+        return  # another machine's, whose disk cannot be seen from here
+    left = shutil.disk_usage(Path(file).parent).free // _MEGABYTE
+    fine = left >= _LITTLE_DISK
+    mend = "" if fine else "；请腾出空间，满了以后收到的消息会回「没处理成」，什么都存不下"
+    yield Line(fine, f"磁盘：数据库所在的盘还剩 {left} MB{mend}")
 
 
 def _journal(_: "Settings") -> Iterator[Line]:
@@ -102,6 +117,11 @@ def _channels(settings: "Settings") -> Iterator[Line]:
             code = getattr(error, "code", None)
             mend = "看 app_id/corp_id、secret 和平台后台的 IP 白名单"
             yield Line(ok=False, text=f"通道 {name}：取不到令牌（errcode {code}）；{mend}")
+    if settings.official_account is not None and PushKind.DIGEST not in settings.official_account.templates:
+        yield Line(
+            ok=False,
+            text="公众号：没有 digest 模板，48 小时没说过话的人收不到消息；在 [official_account.templates.digest] 里写上",
+        )
 
 
 def _clock(settings: "Settings") -> Iterator[Line]:

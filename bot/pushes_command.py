@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from bot.commanding import CommandRefusedError, console, current_database, resting, words_of
 from bot.pushes_shown import accounts, attempt_row, counted, life, moment_text, next_step, row
@@ -57,7 +57,7 @@ def list_pushes(
         typer.echo(words("pushes.none"))
         return
     columns = ("id", "number", "kind", "person", "state", "due", "attempts", "channel", "note")
-    table = Table(*(words(f"pushes.column.{name}") for name in columns))
+    table = Table(*(Column(words(f"pushes.column.{name}"), overflow="fold") for name in columns))
     for it in found:
         table.add_row(*row(words, it, now=now))
     console().print(table)
@@ -75,7 +75,7 @@ def show_push(settings: "Settings", name: str) -> None:
         carried = carried_by(session, it.push.id or 0)
         reached = accounts(words, settings, it.push, contacts_of(session, it.push.person_id), now=now)
     out = console()
-    fields = Table(show_header=False)
+    fields = Table(Column(), Column(overflow="fold"), show_header=False)
     for field, value in life(words, it, carried, now=now):
         fields.add_row(words(f"pushes.field.{field}"), value)
         if field == "person":
@@ -85,7 +85,8 @@ def show_push(settings: "Settings", name: str) -> None:
         typer.echo(words("pushes.shown.no_attempts"))
     else:
         columns = ("at", "channel", "way", "code", "meaning", "outcome")
-        table = Table(*(words(f"pushes.column.{each}") for each in columns), title=words("pushes.shown.attempts"))
+        headers = [Column(words(f"pushes.column.{each}"), overflow="fold") for each in columns]
+        table = Table(*headers, title=words("pushes.shown.attempts"))
         for attempt in attempts:
             table.add_row(*attempt_row(words, attempt))
         out.print(table)

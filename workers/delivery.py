@@ -128,9 +128,12 @@ def deliver_these(push_ids: Sequence[int]) -> int:
     left = list(push_ids)
 
     def claim(session: Session, room: int, now: datetime) -> list[Letter]:
-        some = left[:room]
-        del left[:room]
-        return claim_these(session, some, now=now, machine=clock.machine())
+        letters: list[Letter] = []
+        while left and len(letters) < room:  # those that somebody else has take up no room
+            some = left[: room - len(letters)]
+            del left[: len(some)]
+            letters += claim_these(session, some, now=now, machine=clock.machine())
+        return letters
 
     return _Line(claim, _equipped()).run()
 

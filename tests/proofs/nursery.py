@@ -1,7 +1,7 @@
 """A process that has everything loaded and forks others on request: each a real one, ready in a tenth of a second.
 
-Says `{"pid": …, "port": 0}` when it is ready, then answers each line, a JSON object, with that of a new process. It ends with
-its standard input, and its children with it.
+Says `{"pid": …}` when it is ready, then answers each line, a JSON object, with that of a new process. It ends with its standard
+input, and its children with it.
 What a web process runs is the bot's own application on a plain server with as many threads as granian is given; a worker and a
 scheduler run what their commands run.
 """
@@ -11,19 +11,18 @@ import json
 import mmap
 import os
 import signal
-import socket
 import struct
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any
 
+from apprise import Apprise
 from typing_extensions import override
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
-
-from apprise import Apprise
 
 from bot.app import THREADS, create_app, open_data
 from bot.log import setup_logging
@@ -50,8 +49,8 @@ class _Server(ThreadingMixIn, BaseWSGIServer):
     multithread = True
     request_queue_size = REQUESTS_WAITING
 
-    def __init__(self, app: Any) -> None:
-        super().__init__("127.0.0.1", 0, app, handler=_Quiet)
+    def __init__(self, app: Any, port: int) -> None:
+        super().__init__("127.0.0.1", port, app, handler=_Quiet)
         self._threads = ThreadPoolExecutor(THREADS)
 
     @override
@@ -59,8 +58,8 @@ class _Server(ThreadingMixIn, BaseWSGIServer):
         self._threads.submit(self.process_request_thread, request, client_address)
 
 
-def serve(wanted: dict[str, Any], mouth: socket.socket) -> None:
-    """Become a process; `wanted` names its role, its config, its log, its fail point and how far its clock is moved."""
+def serve(wanted: dict[str, Any]) -> None:
+    """Become a process; `wanted` names its role, config, port, log, fail point, and how far its clock is moved or wrong."""
     log = os.open(wanted["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -71,20 +70,16 @@ def serve(wanted: dict[str, Any], mouth: socket.socket) -> None:
         _be_wrong(Path(wanted["wrong"]))
     setup_logging("INFO")
     settings = load_settings(Path(wanted["config"]))
-    if wanted["role"] != "web":
-        mouth.sendall(b"1")
-        mouth.close()
-        if wanted["role"] == "worker":
+    match wanted["role"]:
+        case "worker":
             equip_delivery(settings)
             run_worker(settings.queue.url)
-        else:
+        case "scheduler":
             run_forever(equip_ticker(settings))
-        os._exit(0)
-    open_data(settings)
-    server = _Server(create_app(settings, Doorbell(settings.queue.url or "redis://127.0.0.1:1").ring))
-    mouth.sendall(str(server.server_port).encode())
-    mouth.close()
-    server.serve_forever(poll_interval=3600)
+        case _:
+            open_data(settings)
+            app = create_app(settings, Doorbell(settings.queue.url or "redis://127.0.0.1:1").ring)
+            _Server(app, wanted["port"]).serve_forever(poll_interval=3600)
 
 
 def _be_wrong(file: Path) -> None:
@@ -110,27 +105,26 @@ def main() -> None:
     """Fork until nobody asks any more."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: the kernel buries the dead
     parent = os.getpid()
-    _answer(pid=parent, port=0)
+    _answer(parent)
     for line in sys.stdin:
         if '"web"' not in line and not _loaded:
             _load_the_rest()
-        ear, mouth = socket.socketpair()
         pid = os.fork()
         if pid == 0:
             leash.hold(parent)
-            ear.close()
+            status = 1
             try:
-                serve(json.loads(line), mouth)
+                serve(json.loads(line))
+                status = 0
+            except Exception:  # noqa: BLE001 — told, and then it ends
+                traceback.print_exc()
             finally:
-                os._exit(1)
-        mouth.close()
-        port = ear.recv(16).decode()
-        ear.close()
-        _answer(pid=pid, port=int(port or 0))
+                os._exit(status)
+        _answer(pid)
 
 
-def _answer(**values: int) -> None:
-    sys.stdout.write(json.dumps(values) + "\n")
+def _answer(pid: int) -> None:
+    sys.stdout.write(json.dumps({"pid": pid}) + "\n")
     sys.stdout.flush()
 
 

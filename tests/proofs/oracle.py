@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from typing_extensions import override
 
 PUSHES = """
     SELECT id, fact, number, person_id, kind, urgency, state, next_at, fence, carrier_id, counted, channel, way, reason,
@@ -59,6 +60,7 @@ class Verdict:
     doubles: list[int] = field(default_factory=list)
     ends: Counter[str] = field(default_factory=Counter)
 
+    @override
     def __str__(self) -> str:
         counts = f"{len(self.faults)} faults, {len(self.doubles)} doubles, {dict(self.ends)}"
         return "\n".join([*self.faults[:20], counts])
@@ -210,7 +212,7 @@ def _ghosts(evidence: Evidence, push: Row) -> list[str]:
 
 
 def _doubles(evidence: Evidence, push: Row, excused: list[int]) -> list[str]:
-    """What came twice. Excused is what no platform could tell from its repeat, and is to be seen: uncertain, or urgent and asked twice."""
+    """What came twice. Excused is what no platform could tell from its repeat, and is seen: uncertain, or urgent, asked twice."""
     arrived = Counter(it.call for it in evidence.about(push) if it.arrived)
     found = []
     for call, count in arrived.items():
@@ -230,7 +232,7 @@ def _doubles(evidence: Evidence, push: Row, excused: list[int]) -> list[str]:
 
 def _unknown(asked: list[Row]) -> int:
     """Requests whose answer nobody knew as the next one began: it was lost, or its holder had let the claim run out."""
-    silent = [
+    silent: list[bool] = [
         one["fence"] < other["fence"] and _moment(other["began_at"]) - _moment(one["began_at"]) >= LEASE
         for one, other in itertools.pairwise(asked)
     ]

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -55,6 +56,13 @@ class Web:
             return False
         return True
 
+    @property
+    def listens(self) -> bool:
+        """Whether it takes connections."""
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
+
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
         with contextlib.suppress(ProcessLookupError):
@@ -89,15 +97,18 @@ class Nursery:
         ear = self._process.stdin
         assert ear is not None
         shift = (clock.now() - clock.machine()).total_seconds()
+        port = free_port() if role == "web" else 0
         with self._lock:
             log = self._folder / f"{role}-{len(self._started)}.log"
             wanted = {"role": role, "config": str(config), "log": str(log), "failpoint": failpoint, "shift": shift}
-            ear.write(json.dumps(wanted | {"wrong": str(wrong_clock or "")}) + "\n")
+            ear.write(json.dumps(wanted | {"port": port, "wrong": str(wrong_clock or "")}) + "\n")
             ear.flush()
-            answer = self._hears()
-            assert answer["port"], log.read_text("utf-8")
-            self._started.append(Web(answer["pid"], answer["port"], log))
-            return self._started[-1]
+            it = Web(self._hears()["pid"], port, log)
+            self._started.append(it)
+        if role == "web":
+            until(lambda: it.listens or not it.is_alive, seconds=20)
+            assert it.is_alive, log.read_text("utf-8")
+        return it
 
     def empty(self) -> None:
         """End every process that was started."""

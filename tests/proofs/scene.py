@@ -5,6 +5,7 @@ import json
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -81,9 +82,7 @@ class Scene:
 
     def arrives(self) -> None:
         """The check-in comes without a turn; whatever asks for it is over from now on."""
-        self.home.change(
-            ARRIVES, round=self.round_id, unit=self.unit_id, author=self.author_id, now=clock.now()
-        )
+        self.home.change(ARRIVES, round=self.round_id, unit=self.unit_id, author=self.author_id, now=clock.now())
         self.is_over()
 
     def is_over(self) -> None:
@@ -113,7 +112,7 @@ def people(home: Household) -> Scene:
         with db.unit_of_work() as session:
             round_ = current_round(session, world.policy.checkin, RoundKind.CLASS, now=world.now)
             unit = world.units["软件2301"]
-            asks = {"round": round_.id, "unit_id": unit, "unit": "软件2301"}
+            asks: dict[str, Any] = {"round": round_.id, "unit_id": unit, "unit": "软件2301"}
             fact = f"round:{round_.id}:unit:{unit}"
             stands, withdrawn = (
                 Alert(contact_id=contacts[0], trigger=Trigger.CALL, created_at=world.now, withdrawn_at=at)
@@ -151,7 +150,7 @@ def crowd(home: Household, count: int, *, at: datetime | None = None) -> None:
             for n in ids
         ]
         connection.execute(sa.insert(Contact), contacts)
-        row = {"fact": "crowd", "kind": "concern_unsent", "urgency": "important", "state": "queued"}
+        row: dict[str, Any] = {"fact": "crowd", "kind": "concern_unsent", "urgency": "important", "state": "queued"}
         row |= {"data": json.dumps({"unit": "软件2301"}), "fence": 0, "attempts": 0}
         times = {"created_at": at, "due_at": at, "next_at": at, "expires_at": at + timedelta(days=1)}
         rows = [{"id": n, "dedupe_key": f"crowd:{n}", "person_id": n, "number": _number(n)} | row | times for n in ids]

@@ -1,5 +1,6 @@
 """Stories: many households that live through their trouble at the same time, because most of it is waiting."""
 
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,12 +33,12 @@ def together(stories: Sequence[Story]) -> dict[str, float]:
             for story, life in zip(stories, running, strict=True):
                 try:
                     found[story.name] = life.result()
-                except Exception as error:  # all of them are to be told of
+                except Exception as error:  # noqa: BLE001 — all of them are to be told of
                     errors.append(f"{story.name}: {type(error).__name__}: {error}")
     finally:
         clock.stop_moving()
     for name, seconds in found.items():
-        print(f"{seconds:6.1f} s  {name}")
+        sys.stdout.write(f"{seconds:6.1f} s  {name}\n")  # `pytest -s` shows it
     assert not errors, "\n\n".join(errors)
     return found
 

@@ -222,6 +222,8 @@ def test_a_digest_is_judged_by_what_it_carries(office: Office) -> None:
     assert told.judged().faults == []
     assert told.judged().ends == {"accepted": 9}
 
-    carrier = "(SELECT min(carrier_id) FROM outbox)"
-    told.change(f"UPDATE outbox SET carrier_id = {carrier}, reason = 'in digest' WHERE id = :id", id=told.ids[0])
+    told.change(
+        """UPDATE outbox SET carrier_id = (SELECT min(carrier_id) FROM outbox), reason = 'in digest' WHERE id = :id""",
+        id=told.ids[0],
+    )
     assert any("came 2 times" in fault for fault in told.judged().faults)

@@ -30,6 +30,7 @@ from models.outbox import (
     WayName,
     cancel,
     claim_due,
+    claim_these,
     pace,
     settle,
 )
@@ -38,7 +39,7 @@ from tests.workers.office import Office, _environment
 from tests.world import AGENT_ID, CORP_ID
 from workers import delivery
 from workers.attempt import ATTEMPTS, Equipment
-from workers.delivery import drain, equip
+from workers.delivery import AT_ONCE, deliver_these, drain, equip
 from workers.queue import Doorbell
 from workers.senders.codes import MIDNIGHT_SPREAD
 from workers.senders.parcel import Parcel, Way
@@ -427,6 +428,20 @@ def test_the_sums_are_those_of_the_rows_whatever_was_taken_out_of_a_digest_on_it
     sums = {it.outcome: it.count for it in office.world.rows(PushTally) if it.subject == "row"}
     assert sums == ends
     assert {office.row(push_id).state for push_id in rows} <= ENDS
+
+
+# ── a group of rows ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_rows_that_somebody_else_has_do_not_keep_the_rest_of_a_list_waiting(office: Office) -> None:
+    office.bind("duty", Channel.WECOM)
+    office.bind("head", Channel.WECOM)
+    taken = [office.plan("duty", ALERT, fact=f"test:{n}") for n in range(AT_ONCE)]
+    free = office.plan("head", ALERT)
+    with db.unit_of_work() as session:
+        claim_these(session, taken, now=clock.now(), machine=clock.machine())
+
+    assert deliver_these([*taken, free]) == 1
 
 
 # ── the worker ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -87,7 +87,7 @@ def _made(urls: Sequence[str]) -> "Apprise":
     ways = Apprise()
     try:
         added = [ways.add(_patient(url)) for url in urls]
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 — whatever one of two hundred plug-ins raises
         # Its text may quote the address, and in it a telephone number.
         log.error("an address of fallback.urls cannot be used", extra={"error": type(error).__name__})  # noqa: TRY400
         raise ChannelRefusedError from None
