@@ -141,7 +141,6 @@ CHECKS: Mapping[Holds, Check] = MappingProxyType(
         Holds.CHECKIN_IS_MISSING: _checkin_is_missing,
         Holds.CHECKIN_IS_CURRENT: _checkin_is_current,
         Holds.READER_HAS_A_POST: _reader_has_a_post,
-        Holds.ROUND_IS_OPEN: _always,
         Holds.POST_IS_VACANT: _post_is_vacant,
         Holds.TALK_WAITS: _talk_waits,
         Holds.ALERT_STANDS: _alert_stands,

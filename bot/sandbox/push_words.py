@@ -67,7 +67,6 @@ REASONS = {
     "cancelled": "已经取消",
     "unreachable": "没有能送到的方式",
     "refused": "平台没有收",
-    "blocked": "平台说没有送到",
     "gave up": "试了太多次",
     "answer lost": "发出去了，回答丢了",
     "in digest": "并在摘要里送出",

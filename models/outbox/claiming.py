@@ -29,6 +29,7 @@ class Past:
     outcome: AttemptOutcome
     code: str | None
     handle: str | None
+    began_at: datetime
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Letter:
     held_for: str | None
     counted: int | None
     outcome: str | None
+    paced_at: datetime | None = None  # when a message of its own was begun, the last time
     past: tuple[Past, ...] = ()
     carried: "tuple[Letter, ...]" = ()
     update: str | None = None  # the handle of a card that is to say this instead
@@ -56,7 +58,14 @@ class Letter:
     @property
     def answer_was_lost(self) -> bool:
         """Whether an earlier request may have arrived without anybody knowing: its message must not change."""
-        return any(past.outcome in {AttemptOutcome.ASKED, AttemptOutcome.NO_ANSWER} for past in self.past)
+        return self.went_untold or any(
+            past.outcome in {AttemptOutcome.ASKED, AttemptOutcome.NO_ANSWER} for past in self.past
+        )
+
+    @property
+    def went_untold(self) -> bool:
+        """Whether a message was begun of which nobody wrote what became: its sender died, and may have sent it."""
+        return self.paced_at is not None and all(past.began_at < self.paced_at for past in self.past)
 
 
 _table = Push.__table__  # type: ignore[attr-defined]
@@ -76,6 +85,7 @@ _LETTER = (
     "held_for",
     "counted",
     "outcome",
+    "paced_at",
 )
 # Spelled out, not bound: with parameters in it SQLite would not see that the partial indexes answer it.
 LIVE = _table.c.state.in_([sa.literal_column("'queued'"), sa.literal_column("'sending'")])
@@ -128,6 +138,7 @@ _PAST = Fixed(
             _attempts.c.outcome,
             _attempts.c.code,
             _attempts.c.handle,
+            _attempts.c.began_at,
         )
         .where(Among(_attempts.c.push_id, "ids"), _attempts.c.fence > sa.literal_column(str(BEFORE)))
         .order_by(_attempts.c.id)
@@ -171,6 +182,7 @@ def _letter(row: Sequence[Any]) -> Letter:
         held_for=row[11],
         counted=row[12],
         outcome=row[13],
+        paced_at=None if row[14] is None else utc(row[14]),
     )
 
 
@@ -197,7 +209,7 @@ def _complete(session: Session, letters: list[Letter]) -> list[Letter]:
         return letters
     past: dict[int, list[Past]] = {}
     for row in _PAST.all(session, ids=json_ids(again)):
-        past.setdefault(row[0], []).append(Past(row[1], row[2], AttemptOutcome(row[3]), row[4], row[5]))
+        past.setdefault(row[0], []).append(Past(row[1], row[2], AttemptOutcome(row[3]), row[4], row[5], utc(row[6])))
     carried: dict[int, list[Letter]] = {}
     for row in _CARRIED.all(session, ids=json_ids(again)):
         carried.setdefault(row[0], []).append(_letter(row[1:]))

@@ -83,7 +83,6 @@ class Holds(StrEnum):
     CHECKIN_IS_MISSING = "checkin_is_missing"
     CHECKIN_IS_CURRENT = "checkin_is_current"
     READER_HAS_A_POST = "reader_has_a_post"
-    ROUND_IS_OPEN = "round_is_open"
     POST_IS_VACANT = "post_is_vacant"
     TALK_WAITS = "talk_waits"
     ALERT_STANDS = "alert_stands"

@@ -62,7 +62,6 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
-    BLOCKED = "blocked"  # the platform's event says that it did not arrive
     GAVE_UP = "gave up"
     ANSWER_LOST = "answer lost"
     IN_DIGEST = "in digest"

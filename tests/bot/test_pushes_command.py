@@ -22,6 +22,7 @@ from bot.pushes_command import (
 from models import clock, db
 from models.audit import Audit, Fact
 from models.channel import Channel
+from models.contact import Contact, contacts_of
 from models.outbox import (
     KINDS,
     AttemptOutcome,
@@ -286,3 +287,33 @@ def test_the_command_line_reads_its_config_before_and_after_the_word(world: Worl
     refused = says("show", "9ZZZ", "-c", config, status=2)
     assert refused.startswith("xinqiao: ")
     assert refused.count("\n") == 1
+
+
+def test_one_push_shows_over_what_its_reader_can_be_reached_now(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    push_id = planned(world)
+
+    def shown() -> str:
+        show_push(world.settings, f"id:{push_id}")
+        return capsys.readouterr().out
+
+    with db.unit_of_work() as session:
+        person_id = session.get_one(Push, push_id).person_id
+    assert "没有绑定任何账号" in shown()
+
+    with db.unit_of_work() as session:
+        for channel in Channel:
+            session.add(Contact(channel=channel, address="an-address", person_id=person_id))
+    said = shown()
+    assert "企业微信，在用" in said
+    assert "又没有配模板" in said
+    assert "an-address" not in said
+
+    with db.unit_of_work() as session:
+        for it in contacts_of(session, person_id):
+            it.listening, it.window_left = it.channel is not Channel.WECOM, 5
+            it.window_until = world.now + timedelta(hours=1)
+    said = shown()
+    assert "企业微信，收不到" in said
+    assert "以前能收文字" in said

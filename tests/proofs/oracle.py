@@ -19,7 +19,7 @@ from typing_extensions import override
 
 PUSHES = """
     SELECT id, fact, number, person_id, kind, urgency, state, next_at, fence, carrier_id, counted, channel, way, reason,
-           settled_at
+           settled_at, paced_at
     FROM outbox ORDER BY id"""
 ATTEMPTS = "SELECT push_id, fence, channel, way, outcome, began_at FROM push_attempt ORDER BY id"
 ACCOUNTS = """
@@ -34,7 +34,7 @@ NO_REPEAT_KNOWN = {TEXT: ("official_account", "text"), NOTICE: ("fallback", "not
 
 LEASE = timedelta(seconds=8)
 ON_ITS_WAY = timedelta(seconds=1)
-"""A message that was being sent as its fact was cancelled may still arrive so much later."""
+"""What was on the wire as its fact was cancelled may still arrive so much later."""
 
 GIVEN_UP = "a push could not be delivered"
 _NUMBER = re.compile("编号\\W{0,2}([0-9A-Z]{4})")
@@ -151,9 +151,10 @@ def judge(
         verdict.ends[push["state"]] += 1
         found = [*_lost(evidence, push, now), *_ghosts(evidence, push), *_doubles(evidence, push, verdict.doubles)]
         verdict.faults += [f"{name} {it}" for it in found]
+    ahead = now - datetime.now(UTC)
     for push_id, at in (cancelled or {}).items():
-        came = [it.at - at for it in evidence.about(evidence.pushes[push_id]) if it.arrived and it.at > at + ON_ITS_WAY]
-        verdict.faults += [f"{push_id} came {it.total_seconds():.1f} s after it was cancelled" for it in came]
+        late = _late(evidence, evidence.pushes[push_id], at, ahead)
+        verdict.faults += [f"{push_id} came {it.total_seconds():.1f} s after it was cancelled" for it in late]
     return verdict
 
 
@@ -180,6 +181,14 @@ def _lost(evidence: Evidence, push: Row, now: datetime) -> list[str]:
     if state == "exhausted" and carrier is None and not loud:
         found.append("was given up in silence")
     return found
+
+
+def _late(evidence: Evidence, push: Row, cancelled: datetime, ahead: timedelta) -> list[timedelta]:
+    """By how much messages came too late. Only who took the row before it was cancelled, and still held it, may have sent one."""
+    paced = None if push["paced_at"] is None else _moment(push["paced_at"]) - ahead
+    was_held = push["state"] != "suppressed" and paced is not None and paced <= cancelled
+    last = cancelled + (LEASE if was_held else ON_ITS_WAY)
+    return [it.at - cancelled for it in evidence.about(push) if it.arrived and it.at > last]
 
 
 def _not_told(evidence: Evidence, push: Row, carrier: Row | None) -> list[str]:

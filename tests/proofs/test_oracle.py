@@ -199,9 +199,24 @@ def test_a_message_of_no_row_is_found(told: Told) -> None:
 
 def test_a_reminder_after_it_was_cancelled_is_found(told: Told) -> None:
     before, after = clock.machine() - timedelta(minutes=1), clock.machine()
-
     assert "s after it was cancelled" in wrong(told, cancelled={told.ids[0]: before})
     assert told.judged(cancelled={told.ids[0]: after}).faults == []
+
+    at = clock.machine() - timedelta(seconds=5)  # five seconds before it arrived, and it was taken after that
+    assert "s after it was cancelled" in wrong(told, cancelled={told.ids[0]: at})
+    told.change("UPDATE outbox SET paced_at = :at WHERE id = :id", at=clock.now() - timedelta(seconds=6), id=told.ids[0])
+    assert told.judged(cancelled={told.ids[0]: at}).faults == []
+
+
+def test_a_reminder_that_another_worker_had_put_an_end_to_is_found(told: Told) -> None:
+    at = clock.machine() - timedelta(seconds=5)
+    told.change(
+        "UPDATE outbox SET state = 'suppressed', reason = 'overtaken', paced_at = :at WHERE id = :id",
+        at=clock.now() - timedelta(seconds=6),
+        id=told.ids[0],
+    )
+
+    assert "s after it was cancelled" in wrong(told, cancelled={told.ids[0]: at})
 
 
 def test_a_row_that_a_ghost_settled_is_found(told: Told) -> None:
