@@ -31,6 +31,9 @@ LATE = timedelta(seconds=30)
 SLOW = timedelta(seconds=60)
 """The same, for what nobody waits for."""
 
+LONG = timedelta(minutes=10)
+"""How long after its time a push may still wait for a platform that does not take it."""
+
 LONGEST_LEASE = timedelta(seconds=90)
 """Nobody holds a row that far ahead: the clock that wrote it was wrong."""
 
@@ -46,6 +49,8 @@ class Shape(StrEnum):
 
     QUEUED = "queued"  # due, and nobody takes it
     QUEUED_URGENT = "queued_urgent"
+    REFUSED = "refused"  # tried, not taken, and long after its time it waits to be tried again
+    REFUSED_URGENT = "refused_urgent"
     SENDING = "sending"  # its holder fell silent, and nobody takes it again
     LEASE = "lease"  # held until a moment that no lease reaches
     NO_LEASE = "no_lease"  # being sent by nobody
@@ -65,6 +70,12 @@ _WHERE: Mapping[Shape, str] = MappingProxyType(
             outbox WHERE state IN ('queued', 'sending') AND urgency <> 'urgent' AND next_at < :late AND state = 'queued'""",
         Shape.QUEUED_URGENT: """
             outbox WHERE state IN ('queued', 'sending') AND urgency = 'urgent' AND next_at < :late AND state = 'queued'""",
+        Shape.REFUSED: """
+            outbox WHERE state IN ('queued', 'sending') AND urgency <> 'urgent' AND next_at >= :late AND next_at < :soon
+              AND state = 'queued' AND outcome IS NOT NULL AND due_at < :long""",
+        Shape.REFUSED_URGENT: """
+            outbox WHERE state IN ('queued', 'sending') AND urgency = 'urgent' AND next_at >= :late AND next_at < :soon
+              AND state = 'queued' AND outcome IS NOT NULL AND due_at < :long""",
         Shape.SENDING: """
             outbox WHERE state = 'sending' AND lease_until < :lease_over""",
         Shape.LEASE: """
@@ -135,6 +146,8 @@ def stalled(
     times = {
         "late": now - LATE,
         "slow": now - SLOW,
+        "soon": now + timedelta(days=1),
+        "long": now - LONG,
         "since": since,
         "lease_over": machine - LATE,
         "lease_absurd": machine + LONGEST_LEASE,

@@ -204,7 +204,9 @@ def test_a_reminder_after_it_was_cancelled_is_found(told: Told) -> None:
 
     at = clock.machine() - timedelta(seconds=5)  # five seconds before it arrived, and it was taken after that
     assert "s after it was cancelled" in wrong(told, cancelled={told.ids[0]: at})
-    told.change("UPDATE outbox SET paced_at = :at WHERE id = :id", at=clock.now() - timedelta(seconds=6), id=told.ids[0])
+    told.change(
+        "UPDATE outbox SET paced_at = :at WHERE id = :id", at=clock.now() - timedelta(seconds=6), id=told.ids[0]
+    )
     assert told.judged(cancelled={told.ids[0]: at}).faults == []
 
 

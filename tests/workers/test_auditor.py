@@ -103,6 +103,10 @@ class Rows:
     def urgent(self) -> int:
         return self.push(PushState.QUEUED, PushKind.ALERT, next_at=clock.now() - JUST)
 
+    def refused(self, kind: PushKind) -> int:
+        """Tried, and to be tried again soon."""
+        return self.push(PushState.QUEUED, kind, next_at=clock.now() + timedelta(minutes=1), outcome="60020")
+
     def later(self) -> int:
         return self.push(PushState.QUEUED, next_at=clock.now() + timedelta(hours=8), expires_at=clock.now() - JUST)
 
@@ -183,6 +187,8 @@ def healthy(session: Session, world: World) -> tuple[Rows, dict[Shape, list[int]
     return rows, {
         Shape.QUEUED: queued,
         Shape.QUEUED_URGENT: [rows.urgent() for _ in range(3)],
+        Shape.REFUSED: [rows.refused(PushKind.CONCERN_CAME) for _ in range(3)],
+        Shape.REFUSED_URGENT: [rows.refused(PushKind.ALERT) for _ in range(3)],
         Shape.SENDING: sending[:2],
         Shape.LEASE: sending[2:4],
         Shape.NO_LEASE: sending[4:],
@@ -220,6 +226,10 @@ def _lose_carrier(session: Session, push_id: int, past: timedelta) -> None:
 BREAKS: dict[Shape, Callable[[Session, int, timedelta], None]] = {
     Shape.QUEUED: lambda session, it, past: change(session, "outbox", it, next_at=clock.now() - past),
     Shape.QUEUED_URGENT: lambda session, it, past: change(session, "outbox", it, next_at=clock.now() - past),
+    Shape.REFUSED: lambda session, it, past: change(session, "outbox", it, due_at=clock.now() - auditor.LONG - past),
+    Shape.REFUSED_URGENT: lambda session, it, past: change(
+        session, "outbox", it, due_at=clock.now() - auditor.LONG - past
+    ),
     Shape.SENDING: lambda session, it, past: change(session, "outbox", it, lease_until=clock.machine() - past),
     Shape.LEASE: lambda session, it, past: change(session, "outbox", it, lease_until=clock.machine() + 4 * past),
     Shape.NO_LEASE: lambda session, it, past: change(
@@ -375,7 +385,7 @@ def test_a_pass_among_a_hundred_thousand_rows_walks_no_table(world: World, datab
         connection.exec_driver_sql("ANALYZE")
     database.dispose()  # an open connection would go on by what it knew before
 
-    names = ("late", "slow", "since", "lease_over", "lease_absurd")
+    names = ("late", "slow", "soon", "long", "since", "lease_over", "lease_absurd")
     with db.unit_of_work(write=False) as session:
         for shape, statement in STATEMENTS.items():
             sql, _ = statement._compiled(is_sqlite=database.is_sqlite)
