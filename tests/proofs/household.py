@@ -109,10 +109,10 @@ class Commanded:
 
     @property
     def pids(self) -> list[int]:
-        self._process.poll()
-        return [
-            pid for pid in everybody() if field_of(pid, "group") == str(self._process.pid) and state(pid) not in GONE
-        ]
+        group = str(self._process.pid)
+        found = [pid for pid in everybody() if field_of(pid, "group") == group and state(pid) not in GONE]
+        self._process.poll()  # buries it
+        return found
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Doubles that nobody orders: a message that may have arrived is not sent in another form, another way, or when it is forgotten."""
+"""Doubles that nobody orders: what may have arrived is not sent in another form, another way, or when it is forgotten."""
 
 import signal
 from collections.abc import Iterator
