@@ -36,6 +36,9 @@ from tests.world import World, write_settings
 from workers.valkey import EmbeddedValkey
 
 POLL = 0.1
+AWAY = 30.0
+"""Seconds for which a struck database may be away."""
+
 _PEOPLING = threading.Lock()
 TEMPLATE = """
 [official_account.templates.digest]
@@ -129,7 +132,7 @@ class Household:
     planned: list[int] = field(default_factory=list)
     cancelled: dict[int, datetime] = field(default_factory=dict)
     world: World | None = None
-    port: int = 0
+    port: int = field(default_factory=free_port)
     with_valkey: bool = True
     url: str = ""
 
@@ -192,17 +195,25 @@ class Household:
 
     def ask(self, text: str, **values: object) -> list[Any]:
         """Rows of a statement; waits while the database is away."""
-        engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
-        with engine.connect() as connection:
-            return list(connection.execute(sa.text(text), self._bound(values)))
+        return self._run(text, values)
 
     def change(self, text: str, **values: object) -> None:
         """Change rows, as soon as the database lets us."""
-        engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
-        if self.engine == "sqlite":
-            engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool, connect_args={"timeout": 30})
-        with engine.begin() as connection:
-            connection.execute(sa.text(text), self._bound(values))
+        self._run(text, values)
+
+    def _run(self, text: str, values: dict[str, object]) -> list[Any]:
+        patience = {"timeout": AWAY} if self.engine == "sqlite" else {}
+        engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool, connect_args=patience)
+        end = time.monotonic() + AWAY
+        while True:
+            try:
+                with engine.begin() as connection:
+                    found = connection.execute(sa.text(text), self._bound(values))
+                    return list(found) if found.returns_rows else []
+            except sa.exc.OperationalError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(POLL)
 
     def _bound(self, values: dict[str, object]) -> dict[str, object]:
         if self.engine == "sqlite":
@@ -224,9 +235,8 @@ class Household:
             for name, part in list(self.parts.items()):
                 if not part.pids:
                     self.begin(name.split()[-1])
-            with contextlib.suppress(sa.exc.DBAPIError):
-                if self.is_quiet():
-                    return time.monotonic()
+            if self.is_quiet():
+                return time.monotonic()
             assert time.monotonic() < end, f"after {seconds} s: {self.verdict()}"
             time.sleep(POLL)
 
