@@ -114,7 +114,8 @@ class Commanded:
     def pids(self) -> list[int]:
         group = str(self._process.pid)
         found = [pid for pid in everybody() if field_of(pid, "group") == group and state(pid) not in GONE]
-        self._process.poll()  # buries it
+        if not found:
+            self._process.wait(10)  # its threads may end after it
         return found
 
 

@@ -123,13 +123,6 @@ class Evidence:
         carrier = self.carrier(push)
         return self.own(push) + ([] if carrier is None else self.own(carrier))
 
-    def lost_answers(self, push: Row, way: tuple[str, str] | None = None) -> int:
-        """Requests for a row of which nobody knows what became."""
-        return sum(
-            it["outcome"] in {"asked", "no answer"} and way in {None, (it["channel"], it["way"])}
-            for it in self.attempts[push["id"]]
-        )
-
 
 def judge(
     evidence: Evidence,
@@ -175,7 +168,7 @@ def _lost(evidence: Evidence, push: Row, now: datetime) -> list[str]:
         found.append(f"is {state} without a reason")
     if state in TOLD and push["reason"] != "shown":
         found += _not_told(evidence, push, carrier)
-    if state == "uncertain" and not evidence.lost_answers(carrier or push):
+    if state == "uncertain" and not _was_in_doubt(evidence, carrier or push):
         found.append("is uncertain, and no answer was lost")
     loud = push["id"] in evidence.given_up or str(push["id"]) in evidence.superiors_heard
     if state == "exhausted" and carrier is None and not loud:
@@ -189,6 +182,13 @@ def _late(evidence: Evidence, push: Row, cancelled: datetime, ahead: timedelta) 
     was_held = push["state"] != "suppressed" and paced is not None and paced <= cancelled
     last = cancelled + (LEASE if was_held else ON_ITS_WAY)
     return [it.at - cancelled for it in evidence.about(push) if it.arrived and it.at > last]
+
+
+def _was_in_doubt(evidence: Evidence, push: Row) -> bool:
+    """Nobody knew what became of a request; one that was frozen and lost the row may have written its answer down since."""
+    return any(
+        it["outcome"] in {"asked", "no answer"} or it["fence"] < push["fence"] for it in evidence.attempts[push["id"]]
+    )
 
 
 def _not_told(evidence: Evidence, push: Row, carrier: Row | None) -> list[str]:

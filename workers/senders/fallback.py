@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+
 class FallbackSender:
     """Sends through every address that the school lists and that fits the person."""
 
