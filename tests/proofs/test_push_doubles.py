@@ -48,7 +48,6 @@ def test_what_a_killed_worker_may_have_sent_is_not_put_into_a_digest(office: Off
     assert judged(office).faults == []
 
 
-@pytest.mark.xfail(strict=True, reason="nobody looks at how long the platform remembers a message")
 def test_a_message_whose_answer_was_lost_is_not_repeated_when_the_platform_has_forgotten_it(office: Office) -> None:
     office.bind("student", Channel.OFFICIAL_ACCOUNT)
     office.platform.faults.order("template/send", FaultKind.LOST)
@@ -65,7 +64,6 @@ def test_a_message_whose_answer_was_lost_is_not_repeated_when_the_platform_has_f
     assert office.row(push_id).state is PushState.UNCERTAIN
 
 
-@pytest.mark.xfail(strict=True, reason="nobody looks at how long the platform remembers a message")
 def test_what_a_killed_worker_may_have_sent_is_not_sent_an_hour_later(office: Office) -> None:
     office.bind("student", Channel.OFFICIAL_ACCOUNT)
     push_id = office.plan("student")
@@ -79,9 +77,6 @@ def test_what_a_killed_worker_may_have_sent_is_not_sent_an_hour_later(office: Of
     assert office.row(push_id).state is PushState.UNCERTAIN
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a platform that wants a pause is left for another, though it may have delivered"
-)
 def test_a_message_that_may_have_arrived_does_not_go_another_way(office: Office) -> None:
     office.bind("student", Channel.WECOM)
     office.bind("student", Channel.OFFICIAL_ACCOUNT)

@@ -6,6 +6,7 @@ The text cannot be told from its repeat by the platform; the template message ca
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -25,6 +26,9 @@ LIMITS = {"thing": 20, "const": 20, "short_thing": 5, "phrase": 5, "character_st
 
 SHOWN = ("text", "time", "number", "unit")
 """What a template's keyword may show: the push in 20 characters, its moment, its number, the unit it speaks of."""
+
+REMEMBERS = timedelta(minutes=10)
+"""For so long the platform knows a template message by its `client_msg_id` (fact sheet 7.1)."""
 
 NOTHING = "-"
 """The platform refuses an empty value."""
@@ -88,7 +92,7 @@ class OfficialAccountSender:
         if form is None:
             return [text]
         send = partial(self._send_template, parcel, form, short)
-        return [text, Way(WayName.TEMPLATE, repeatable=True, windowed=False, send=send)]
+        return [text, Way(WayName.TEMPLATE, repeatable=True, windowed=False, send=send, remembers=REMEMBERS)]
 
     def is_lost(self, code: int | None) -> bool:
         """Whether the person does not follow the account any more."""

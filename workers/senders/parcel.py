@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from models.outbox import Button, PushKind, Route, Urgency, WayName
@@ -54,7 +54,8 @@ class Parcel:
 class Way:
     """One call that would deliver a parcel.
 
-    `repeatable`: the platform itself sees to it that the same parcel does not arrive twice. `windowed`: only inside the
+    `repeatable`: the platform itself sees to it that the same parcel does not arrive twice, for as long as it `remembers` (None:
+    for ever). `windowed`: only inside the
     window that the person opened. `send` takes a `time.monotonic()` moment by which it ends, returns the platform's own name of
     the message where it has one, and raises a ChannelError unless the platform has accepted.
     """
@@ -63,6 +64,7 @@ class Way:
     repeatable: bool
     windowed: bool
     send: Callable[[float], str | None]
+    remembers: timedelta | None = None
 
 
 class Sender(Protocol):

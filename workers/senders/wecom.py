@@ -6,6 +6,7 @@ already has counts as sent.
 
 import threading
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from workers.senders.clients import WeComClient
     from workers.senders.tokens import SharedTokens
 
-SAME_BODY = 14_400
-"""Seconds for which the platform remembers a body: its longest."""
+SAME_BODY = timedelta(hours=4)
+"""For so long the platform remembers a body: its longest."""
 
 ALL_INVALID, NO_LICENCE = 81013, 701099
 EVERYBODY = "@all"
@@ -58,7 +59,9 @@ class WeComSender:
             return []
         if parcel.kind is PushKind.CARD_CLOSED:
             return [self._update(parcel)] if parcel.update else []
-        text = Way(WayName.TEXT, repeatable=True, windowed=False, send=partial(self._send_text, parcel))
+        text = Way(
+            WayName.TEXT, repeatable=True, windowed=False, send=partial(self._send_text, parcel), remembers=SAME_BODY
+        )
         card = Way(WayName.CARD, repeatable=True, windowed=False, send=partial(self._send_card, parcel))
         if parcel.kind is PushKind.CARD_TRIAL:
             return [card]
@@ -92,7 +95,7 @@ class WeComSender:
             "agentid": self._agent_id,
             **message,
             "enable_duplicate_check": 1,
-            "duplicate_check_interval": SAME_BODY,
+            "duplicate_check_interval": int(SAME_BODY.total_seconds()),
         }
         answer = self.client.send("message/send", body, until=until, attempt=parcel.attempt)
         if answer.get("invaliduser") or answer.get("unlicenseduser"):
