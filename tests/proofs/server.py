@@ -67,7 +67,8 @@ class Server:
         until(lambda: are_gone(pids), seconds=20)
         for file in (*self._folder.glob("data/postmaster.pid"), *self._folder.glob("data/.s.PGSQL.*.lock")):
             file.unlink()  # where nobody buries the dead, it would say that they live
-        self._server.ensure_postgres_running()
+        with _ONE_AT_A_TIME:
+            self._server.ensure_postgres_running()
 
     def stop(self) -> None:
         """End it for good."""
