@@ -46,11 +46,11 @@ def many(database: Database) -> Database:
     return database
 
 
-@pytest.mark.parametrize("name", STATEMENTS)
-def test_an_index_answers(many: Database, name: str) -> None:
-    plan = _plan(many, STATEMENTS[name])
+def test_an_index_answers_every_statement(many: Database) -> None:
+    plans = {name: _plan(many, statement) for name, statement in STATEMENTS.items()}
 
-    assert not re.search(r"SCAN (outbox|push_attempt)(?! USING INDEX)|Seq Scan on (outbox|push_attempt)", plan), plan
+    walk = re.compile(r"SCAN (outbox|push_attempt)(?! USING INDEX)|Seq Scan on (outbox|push_attempt)")
+    assert {name: plan for name, plan in plans.items() if walk.search(plan)} == {}
 
 
 def _plan(database: Database, statement: Fixed) -> str:
