@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.options import Config, settings_of
 from models.errors import CentreError, DeadlineError, NotFoundError, SettingsError
 
 if TYPE_CHECKING:
@@ -22,21 +23,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="The config file; default config.toml, or XINQIAO_CONFIG.")
-]
 
 
 def _settings(config: Path | None) -> "Settings":
-    """Read the settings and begin to log."""
-    from bot.log import setup_logging  # noqa: PLC0415
-    from bot.settings import load_settings  # noqa: PLC0415
-
-    if config is not None:
-        os.environ["XINQIAO_CONFIG"] = str(config.absolute())
-    settings = load_settings(config)
-    setup_logging(os.environ.get("XINQIAO_LOG_LEVEL", "INFO"))
-    return settings
+    """The settings of a process that goes on."""
+    return settings_of(config, log_level="INFO")
 
 
 @app.command()

@@ -1,11 +1,9 @@
 """What commands share: the settings they were given, a current database, refusing in one line, and showing progress."""
 
-import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import typer
@@ -31,21 +29,9 @@ class CommandRefusedError(CentreError):
     """A command did not do what it was asked; its text is the one line that says why and how to mend it."""
 
 
-def settings_of(config: Path | None) -> "Settings":
-    """The settings of a command, and the log begun."""
-    from bot.log import setup_logging  # noqa: PLC0415 — see bot.cli
-    from bot.settings import load_settings  # noqa: PLC0415
-
-    if config is not None:
-        os.environ["XINQIAO_CONFIG"] = str(config.absolute())
-    settings = load_settings(config)
-    setup_logging(os.environ.get("XINQIAO_LOG_LEVEL", "WARNING"))
-    return settings
-
-
 def words_of(settings: "Settings") -> "Words":
     """The school's sentences."""
-    from bot.policy import make_policy, make_words  # noqa: PLC0415 — as above
+    from bot.policy import make_policy, make_words  # noqa: PLC0415 — see bot.cli
 
     return make_words(settings, make_policy(settings))
 

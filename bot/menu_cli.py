@@ -1,14 +1,10 @@
 """`xinqiao menu`, thin as every command: what it needs is imported when it runs."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
+from bot.options import Config, settings_of
+
 app = typer.Typer(name="menu", help="The menu below the chat, one file for both platforms.", no_args_is_help=True)
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="The config file; default config.toml, or XINQIAO_CONFIG.")
-]
 
 
 @app.callback()
@@ -19,7 +15,6 @@ def menu() -> None:
 @app.command()
 def push(config: Config = None) -> None:
     """Put menu.toml (the school's beside config.toml, else ours) onto every platform that is on."""
-    from bot.commanding import settings_of  # noqa: PLC0415
     from bot.menu import push_menu  # noqa: PLC0415
 
     push_menu(settings_of(config))

@@ -1,15 +1,13 @@
 """`xinqiao pushes`, thin as every command: what it needs is imported when it runs."""
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bot.options import Config, settings_of
+
 app = typer.Typer(name="pushes", help="What was to be told, and what became of it.", invoke_without_command=True)
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="The config file; default config.toml, or XINQIAO_CONFIG.")
-]
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="ID…", help="Ids or numbers (编号); id:12 is always the id.")
 ]
@@ -32,7 +30,6 @@ def pushes(
         if config is not None:
             os.environ["XINQIAO_CONFIG"] = str(config.absolute())
         return
-    from bot.commanding import settings_of  # noqa: PLC0415
     from bot.pushes_command import list_pushes  # noqa: PLC0415
 
     list_pushes(settings_of(config), states=state or [], kinds=kind or [], person=person, late=late, limit=limit)
@@ -44,7 +41,6 @@ def show(
     config: Config = None,
 ) -> None:
     """One push and its life: planned, claimed, every request, what came of it, and what one can do."""
-    from bot.commanding import settings_of  # noqa: PLC0415
     from bot.pushes_command import show_push  # noqa: PLC0415
 
     show_push(settings_of(config), name)
@@ -59,7 +55,6 @@ def retry(
     config: Config = None,
 ) -> None:
     """Send again, at once."""
-    from bot.commanding import settings_of  # noqa: PLC0415
     from bot.pushes_command import retry_exhausted, retry_pushes  # noqa: PLC0415
 
     if exhausted and not names:
@@ -77,7 +72,6 @@ def cancel(
     config: Config = None,
 ) -> None:
     """Take back what has not gone out."""
-    from bot.commanding import settings_of  # noqa: PLC0415
     from bot.pushes_command import cancel_held, cancel_pushes  # noqa: PLC0415
 
     if held and not names:
@@ -89,7 +83,6 @@ def cancel(
 @app.command()
 def release(*, yes: Yes = False, config: Config = None) -> None:
     """Let go out what is held since a restore."""
-    from bot.commanding import settings_of  # noqa: PLC0415
     from bot.pushes_command import release_held  # noqa: PLC0415
 
     release_held(settings_of(config), agreed=yes)

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.options import Config
+
 if TYPE_CHECKING:
     from bot.settings import Settings
 
 app = typer.Typer(name="roster", help="The school's units, people and posts: one sheet.", no_args_is_help=True)
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="The config file; default config.toml, or XINQIAO_CONFIG.")
-]
 
 
 @app.command()

@@ -160,12 +160,7 @@ class WeCom:
         userids = list(dict.fromkeys(str(userid).lower() for userid in given)) if isinstance(given, list) else []
         if not userids:
             raise ApiError(82001, "All userids & partyids & tagids are empty")
-        if len(userids) > RECIPIENTS:
-            raise ApiError(40032, "invalid userid list length")
-        known = [userid for userid in userids if userid in self.members]
-        if not known:
-            raise ApiError(81013, "user & party & tag all invalid")
-        return known, [userid for userid in userids if userid not in self.members]
+        return self._known(userids, "user & party & tag all invalid")
 
     def _new_face(self, body: Body) -> tuple[str, Body | None]:
         """The grey buttons' caption, and the new card when it is a whole one."""
@@ -226,11 +221,15 @@ class WeCom:
         if given == "@all":
             return sorted(self.members), []
         userids = list(dict.fromkeys(userid.strip().lower() for userid in given.split("|") if userid.strip()))
+        return self._known(userids, "all touser & toparty & totag invalid")
+
+    def _known(self, userids: list[str], nobody: str) -> tuple[list[str], list[str]]:
+        """Members, and the others; `nobody` is what a list without a member is answered."""
         if len(userids) > RECIPIENTS:
             raise ApiError(40032, "invalid userid list length")
         known = [userid for userid in userids if userid in self.members]
         if not known:
-            raise ApiError(81013, "all touser & toparty & totag invalid")
+            raise ApiError(81013, nobody)
         return known, [userid for userid in userids if userid not in self.members]
 
     def _is_repeat(self, body: Body, *, now: datetime) -> bool:

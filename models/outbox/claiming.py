@@ -28,7 +28,6 @@ class Past:
     way: str
     outcome: AttemptOutcome
     code: str | None
-    handle: str | None
     began_at: datetime
 
 
@@ -137,7 +136,6 @@ _PAST = Fixed(
             _attempts.c.way,
             _attempts.c.outcome,
             _attempts.c.code,
-            _attempts.c.handle,
             _attempts.c.began_at,
         )
         .where(Among(_attempts.c.push_id, "ids"), _attempts.c.fence > sa.literal_column(str(BEFORE)))
@@ -209,7 +207,7 @@ def _complete(session: Session, letters: list[Letter]) -> list[Letter]:
         return letters
     past: dict[int, list[Past]] = {}
     for row in _PAST.all(session, ids=json_ids(again)):
-        past.setdefault(row[0], []).append(Past(row[1], row[2], AttemptOutcome(row[3]), row[4], row[5], utc(row[6])))
+        past.setdefault(row[0], []).append(Past(row[1], row[2], AttemptOutcome(row[3]), row[4], utc(row[5])))
     carried: dict[int, list[Letter]] = {}
     for row in _CARRIED.all(session, ids=json_ids(again)):
         carried.setdefault(row[0], []).append(_letter(row[1:]))

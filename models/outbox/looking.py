@@ -26,9 +26,7 @@ def _any(urgency: sa.ColumnElement[bool]) -> Fixed:
 
 
 def _soonest(urgency: sa.ColumnElement[bool]) -> Fixed:
-    return Fixed(
-        lambda: sa.select(_table.c.next_at, _table.c.due_at).where(LIVE, urgency).order_by(_table.c.next_at).limit(1)
-    )
+    return Fixed(lambda: sa.select(_table.c.next_at).where(LIVE, urgency).order_by(_table.c.next_at).limit(1))
 
 
 _TELLING = tuple(kind for kind in KINDS if kind not in {PushKind.CARD_TRIAL, PushKind.CARD_CLOSED})

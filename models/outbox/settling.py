@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -44,18 +45,23 @@ class Outcome:
 
 
 _table, _attempts, _tally = Push.__table__, PushAttempt.__table__, PushTally.__table__  # type: ignore[attr-defined]
+_END: dict[str, Any] = {
+    "state": sa.bindparam("state_", type_=sa.String),
+    "channel": sa.bindparam("channel_"),
+    "way": sa.bindparam("way_"),
+    "reason": sa.bindparam("reason_"),
+    "settled_at": sa.bindparam("settled_"),
+}
+"""What an end writes, into a row and into those that it carried."""
+
 _SETTLE = Fixed(
     lambda: (
         sa.update(_table)
         .values(
-            state=sa.bindparam("state_", type_=sa.String),
-            channel=sa.bindparam("channel_"),
-            way=sa.bindparam("way_"),
+            **_END,
             outcome=sa.bindparam("outcome_"),
-            reason=sa.bindparam("reason_"),
             attempts=_table.c.attempts + sa.bindparam("tried_", type_=sa.Integer),
             next_at=sa.func.coalesce(sa.bindparam("next_"), _table.c.next_at),
-            settled_at=sa.bindparam("settled_"),
             lease_until=sa.null(),
         )
         .where(
@@ -68,13 +74,7 @@ _SETTLE = Fixed(
 _CARRIED_END = Fixed(
     lambda: (
         sa.update(_table)
-        .values(
-            state=sa.bindparam("state_", type_=sa.String),
-            channel=sa.bindparam("channel_"),
-            way=sa.bindparam("way_"),
-            reason=sa.bindparam("reason_"),
-            settled_at=sa.bindparam("settled_"),
-        )
+        .values(**_END)
         .where(_table.c.carrier_id == sa.bindparam("id_"), _table.c.state == sa.literal_column("'carried'"))
         .where(
             (sa.bindparam("all", type_=sa.Integer) == sa.literal_column("1"))
