@@ -1,7 +1,7 @@
 """One attempt at one message: which ways there are, each tried under the lease, and what that came to.
 
 Nothing here holds a transaction while it waits for a platform. What the row must know if this process dies is written before
-the request goes out: where a platform cannot tell a repeat, an attempt says that it was asked.
+the request goes out: where a platform cannot tell a repeat, or is not the first that is asked, an attempt says that it was.
 """
 
 import logging
@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -116,8 +116,27 @@ def again(
     wait = max(RETRY_STEPS[min(letter.attempts, len(RETRY_STEPS) - 1)], not_before)
     at = clock.now() + wait + min(wait / 4, JITTER) * random.random()
     if (asked and letter.attempts + 1 >= ATTEMPTS) or at >= letter.expires_at:
-        return exhausted(letter, Reason.GAVE_UP, channel=channel, code=code, tries=tries)
+        return given_up(letter, Reason.GAVE_UP, channel=channel, code=code, tries=tries)
     return Outcome(letter, PushState.QUEUED, channel, None, code, again_at=at, tried=asked, tries=tries)
+
+
+def given_up(
+    letter: Letter, reason: Reason, *, channel: str | None = None, code: str | None = None, tries: Sequence[Try] = ()
+) -> Outcome:
+    """No way is left: the row ends undelivered, or uncertain when a request may have arrived. What is urgent is loud even so."""
+    in_doubt = bool(letter.in_doubt) or any(it.outcome is AttemptOutcome.NO_ANSWER for it in tries)
+    if in_doubt and letter.urgency is not Urgency.URGENT:
+        return uncertain(letter, channel=channel, tries=tries)
+    return exhausted(letter, reason, channel=channel, code=code, tries=tries)
+
+
+def uncertain(
+    letter: Letter, *, channel: str | None = None, way: str | None = None, tries: Sequence[Try] = ()
+) -> Outcome:
+    """The row ends, and nobody knows whether it arrived."""
+    log.warning("nobody knows whether a push arrived", extra={"push": letter.id, "kind": letter.kind.value})
+    code = AttemptOutcome.NO_ANSWER.value
+    return Outcome(letter, PushState.UNCERTAIN, channel, way, code, Reason.ANSWER_LOST, tries=tries)
 
 
 def exhausted(
@@ -157,6 +176,7 @@ class _Leg:
     busy: tuple[ChannelBusyError, Route] | None = None
     refused: Try | None = None
     waited: bool = False  # the last one was only waited out: no request went out
+    untold: bool = False  # whoever held the row before may have sent it this way
 
 
 class _Attempt:
@@ -188,11 +208,7 @@ class _Attempt:
             return again(letter, repeat.outcome.value, channel=repeat.channel, tries=tries)
         unsure = next((leg.unsure for leg in legs if leg.unsure is not None), None)
         if unsure is not None:
-            log.warning("nobody knows whether a push arrived", extra={"push": letter.id})
-            code = AttemptOutcome.NO_ANSWER.value
-            return Outcome(
-                letter, PushState.UNCERTAIN, unsure.channel, unsure.way, code, Reason.ANSWER_LOST, tries=tries
-            )
+            return uncertain(letter, channel=unsure.channel, way=unsure.way, tries=tries)
         busy = [leg.busy for leg in legs if leg.busy is not None]
         if busy:
             error, route = min(busy, key=lambda each: each[0].retry_after)
@@ -203,7 +219,7 @@ class _Attempt:
         refused = next((leg.refused for leg in reversed(legs) if leg.refused is not None), None)
         if refused is not None:
             return exhausted(letter, Reason.REFUSED, channel=refused.channel, code=refused.code, tries=tries)
-        return exhausted(letter, Reason.UNREACHABLE, tries=tries)
+        return given_up(letter, Reason.UNREACHABLE, tries=tries)
 
     def _targets(self) -> Iterator[tuple[Target, Sender]]:
         for target in self.message.targets:
@@ -211,22 +227,21 @@ class _Attempt:
                 yield target, sender
 
     def _one_by_one(self) -> Iterator[_Leg]:
-        """Until one is accepted, may have been, or is worth a short wait: once, and the last time nothing is waited for."""
+        """Until one is accepted, may have been, or is worth a short wait: once, and the last time nothing is waited for.
+
+        What may have arrived stays where it is: said again it is known there, and would be a second message anywhere else.
+        """
         last = self.letter.attempts + 1 >= ATTEMPTS
         waited = {past.channel for past in self.letter.past if past.outcome is AttemptOutcome.BUSY}
+        doubtful = {channel for channel, _ in self.letter.in_doubt}
         for target, sender in self._targets():
+            if doubtful and target.route not in doubtful:
+                continue
             leg = self._leg(target, sender)
             yield leg
             soon = leg.busy is not None and leg.busy[0].retry_after <= PATIENCE and target.route not in waited
-            if leg.accepted or leg.unsure or ((leg.repeat or soon) and not last):
+            if leg.accepted or leg.unsure or leg.repeat or leg.untold or doubtful or (soon and not last):
                 return
-            # It may have arrived here: only for what matters, and only in the end, is it said twice rather than not at all.
-            if self._may_have_arrived(target, leg) and not (last and self.letter.urgency is Urgency.IMPORTANT):
-                return
-
-    def _may_have_arrived(self, target: Target, leg: _Leg) -> bool:
-        lost = any(self._was_lost(past.outcome) for past in self.letter.past if past.channel == target.route)
-        return lost or leg.repeat is not None
 
     def _at_once(self) -> list[_Leg]:
         targets = list(self._targets())
@@ -248,7 +263,7 @@ class _Attempt:
     def _leg(self, target: Target, sender: Sender) -> _Leg:
         leg = _Leg()
         self._begun.append(leg)
-        for way in sender.ways(self._parcel(target)):
+        for way in self._ways(target, sender):
             if self._is_over(target, way):
                 continue
             if (lost := self._lost(target, way)) is not None:
@@ -256,19 +271,33 @@ class _Attempt:
                 if self.letter.went_untold:  # its sender could not write it down
                     leg.tries.append(lost)
                 return leg
-            go = self._take(target, way)
+            go = self._take(target, way, is_first=leg is self._begun[0])
             if go.attempt_id == SHUT:
                 continue
             it = self._try(leg, target, way, sender, go)
+            if it.outcome is AttemptOutcome.BUSY and self._went_untold(leg, way):
+                leg.untold = True  # written down now: the next request will be later than the one that nobody told of
+                began = self.letter.paced_at or it.began_at
+                leg.tries.append(replace(it, began_at=began, outcome=AttemptOutcome.NO_ANSWER, code=None))
             leg.tries.append(it)  # first of all: what was answered is kept whatever fails from here on
             if way.windowed and it.outcome is AttemptOutcome.BUSY:
                 self._give_back(target)
             if leg.waited and self._knows(it):
                 self._forget(go.attempt_id)
                 leg.tries.remove(it)
-            if self._ends(leg, it, way):
+            if self._ends(leg, it, way) or leg.untold:
                 return leg
         return leg
+
+    def _ways(self, target: Target, sender: Sender) -> Sequence[Way]:
+        """What may have gone one way goes no other over the same channel; what is urgent may."""
+        ways = sender.ways(self._parcel(target))
+        doubtful = {way for channel, way in self.letter.in_doubt if channel == target.route}
+        return ways if self.is_urgent or not doubtful else [way for way in ways if way.name in doubtful]
+
+    def _went_untold(self, leg: _Leg, way: Way) -> bool:
+        """Whether an earlier holder may have sent it this way: only the first channel's request is not written down before."""
+        return self.letter.went_untold and way.repeatable and not self.is_urgent and leg is self._begun[0]
 
     def _ends(self, leg: _Leg, it: Try, way: Way) -> bool:
         """Note what a request came to; whether this target needs no other way."""
@@ -340,13 +369,16 @@ class _Attempt:
             return None
         return Try(target.route.value, way.name.value, lost[-1], now, AttemptOutcome.NO_ANSWER)
 
-    def _take(self, target: Target, way: Way) -> "_Go":
+    def _take(self, target: Target, way: Way, *, is_first: bool) -> "_Go":
         """Make sure of the claim for the length of a request; `SHUT` when the person's window does not let this way through.
+
+        A request that a platform could not tell from its repeat is written down beforehand, and so is one to a second channel:
+        whoever comes next must know where the message may be.
 
         Raises: ClaimLostError.
         """
         hit("delivery.before_request")
-        if way.repeatable:
+        if way.repeatable and (is_first or self.is_urgent):
             return _Go(self._hold())
         now = clock.now()
         if way.windowed and not (

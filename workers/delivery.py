@@ -49,7 +49,7 @@ from models.outbox import (
 from models.person import Person
 from models.quiet import quiet_until
 from models.superior import spoken_of, superiors
-from workers.attempt import Equipment, Message, attempt, exhausted
+from workers.attempt import Equipment, Message, attempt, exhausted, given_up, uncertain
 from workers.clerk import Clerk
 from workers.senders.parcel import Target
 from workers.still_true import holds, is_id
@@ -383,11 +383,13 @@ def _end_of(session: Session, letter: Letter, reader: _Reader, equipment: Equipm
     if letter.kind not in KINDS:  # another release's: this one has neither words nor a check for it
         return exhausted(letter, Reason.UNKNOWN_KIND)
     if (reason := _not_to_send(session, letter, reader, now)) is not None:
-        return _suppressed(letter, reason)
+        # A digest that may have arrived is not put together anew without its first: the rest of it would come twice.
+        in_doubt = letter.answer_was_lost if letter.carried else letter.in_doubt and reason is Reason.EXPIRED
+        return uncertain(letter) if in_doubt and letter.urgency is not Urgency.URGENT else _suppressed(letter, reason)
     if letter.expires_at <= now:  # nobody was told what was to be told: for what matters that is no quiet end
-        return exhausted(letter, Reason.EXPIRED)
+        return given_up(letter, Reason.EXPIRED)
     if not any(target.route in equipment.senders for target in _targets(letter, reader)):
-        return exhausted(letter, Reason.UNREACHABLE)
+        return given_up(letter, Reason.UNREACHABLE)
     return None
 
 
@@ -407,10 +409,12 @@ def _suppressed(letter: Letter, reason: Reason) -> Outcome:
 
 
 def _quiet(letter: Letter, equipment: Equipment, now: datetime) -> datetime | None:
-    """Until when a routine push waits; a message that may have arrived already is not put off."""
-    if letter.urgency is not Urgency.ROUTINE or KINDS[letter.kind].quiet is not Quiet.WAITS or letter.answer_was_lost:
+    """Until when a push waits; a message that may have arrived already is not put off, nor what is of no use by then."""
+    if letter.urgency is Urgency.URGENT or KINDS[letter.kind].quiet is not Quiet.WAITS or letter.answer_was_lost:
         return None
-    return quiet_until(equipment.policy, letter.person_id, now=now)
+    until = quiet_until(equipment.policy, letter.person_id, now=now)
+    over = until is not None and until >= letter.expires_at and letter.urgency is Urgency.IMPORTANT
+    return None if over else until
 
 
 def _updates(session: Session, letters: list[Letter]) -> tuple[list[Letter], list[Letter]]:

@@ -197,8 +197,9 @@ def retry(session: Session, it: Push, *, now: datetime, lasts: timedelta = timed
         tally(session, Counter({("row", it.state.value, it.channel or "", it.reason or ""): -1}))
     it.state, it.next_at, it.attempts, it.settled_at, it.reason = PushState.QUEUED, now, 0, None, None
     it.held_for, it.carrier_id, it.expires_at = None, None, max(it.expires_at, now + lasts)
-    session.add(it)
     # Whatever was refused or left unanswered so far has been looked at: no way is closed to it any more.
+    it.paced_at = None
+    session.add(it)
     session.execute(sa.update(PushAttempt).where(col(PushAttempt.push_id) == it.id).values(fence=BEFORE))
 
 

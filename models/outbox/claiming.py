@@ -55,11 +55,20 @@ class Letter:
     update: str | None = None  # the handle of a card that is to say this instead
 
     @property
+    def in_doubt(self) -> frozenset[tuple[str, str]]:
+        """The channels and ways over which a request may have arrived without anybody knowing."""
+        doubt: set[tuple[str, str]] = set()
+        for past in self.past:
+            if past.outcome in {AttemptOutcome.ASKED, AttemptOutcome.NO_ANSWER}:
+                doubt.add((past.channel, past.way))
+            elif past.outcome is AttemptOutcome.FAILED:  # the platform's own word, later than its acceptance
+                doubt.discard((past.channel, past.way))
+        return frozenset(doubt)
+
+    @property
     def answer_was_lost(self) -> bool:
         """Whether an earlier request may have arrived without anybody knowing: its message must not change."""
-        return self.went_untold or any(
-            past.outcome in {AttemptOutcome.ASKED, AttemptOutcome.NO_ANSWER} for past in self.past
-        )
+        return self.went_untold or bool(self.in_doubt)
 
     @property
     def went_untold(self) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
@@ -30,7 +30,7 @@ from tests.engines import EngineName, drop, fresh_database_url
 from tests.proofs.oracle import Evidence, Verdict, judge
 from tests.proofs.processes import ROOT, Nursery, clock_file, environment, until
 from tests.proofs.server import Server
-from tests.proofs.signals import GONE, are_gone, everybody, field_of, state, tell
+from tests.proofs.signals import GONE, everybody, field_of, state, tell
 from tests.workers.office import FORM, new_platform
 from tests.world import World, write_settings
 from workers.valkey import EmbeddedValkey
@@ -39,6 +39,13 @@ POLL = 0.1
 AWAY = 30.0
 """Seconds for which a struck database may be away."""
 
+LOADING = 45.0
+"""Seconds in which a program is loaded, however many houses share the machine."""
+
+PATIENCE = 10.0
+"""Seconds in which a moment comes when nothing is due, however much is planned: nothing stands still for longer."""
+
+T = TypeVar("T")
 _PEOPLING = threading.Lock()
 TEMPLATE = """
 [official_account.templates.digest]
@@ -179,6 +186,23 @@ class Household:
         self.logs.append(part.log)
         return part
 
+    def until_loaded(self, *, but: str) -> float:
+        """Wait until its workers and its scheduler are at work, one role aside; returns when that was."""
+
+        def at_work() -> bool:
+            awaited = [(name.split()[-1], part.log) for name, part in list(self.parts.items())]
+            return all(
+                log.exists() and f"{role} started" in log.read_text("utf-8", errors="replace")
+                for role, log in awaited
+                if role in {"worker", "scheduler"} - {but}
+            )
+
+        end = time.monotonic() + LOADING
+        while not at_work():
+            assert time.monotonic() < end, "a worker or the scheduler does not begin"
+            time.sleep(POLL)
+        return time.monotonic()
+
     def end(self) -> None:
         """End everything that was started."""
         for part in self.parts.values():
@@ -205,12 +229,21 @@ class Household:
     def _run(self, text: str, values: dict[str, object]) -> list[Any]:
         patience = {"timeout": AWAY} if self.engine == "sqlite" else {}
         engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool, connect_args=patience)
+
+        def run() -> list[Any]:
+            with engine.begin() as connection:
+                found = connection.execute(sa.text(text), self._bound(values))
+                return list(found) if found.returns_rows else []
+
+        return self._patiently(run)
+
+    @staticmethod
+    def _patiently(look: Callable[[], T]) -> T:
+        """What a look shows, as soon as the database lets us."""
         end = time.monotonic() + AWAY
         while True:
             try:
-                with engine.begin() as connection:
-                    found = connection.execute(sa.text(text), self._bound(values))
-                    return list(found) if found.returns_rows else []
+                return look()
             except sa.exc.OperationalError:
                 if time.monotonic() > end:
                     raise
@@ -238,14 +271,28 @@ class Household:
                     self.begin(name.split()[-1])
             if self.is_quiet():
                 return time.monotonic()
-            assert time.monotonic() < end, f"after {seconds} s: {self.verdict()}"
+            assert time.monotonic() < end, f"after {seconds} s: {self.verdict(patience=0)}"
             time.sleep(POLL)
 
-    def verdict(self) -> Verdict:
-        """What the oracle says."""
-        loud = "".join(log.read_text("utf-8", errors="replace") for log in self.logs if log.exists())
-        evidence = Evidence(self.url, list(self.platform.log), loud)
-        return judge(evidence, self.planned, now=clock.now(), cancelled=self.cancelled)
+    def verdict(self, *, patience: float = PATIENCE) -> Verdict:
+        """What the oracle says of a look that shows nothing due and nobody sending; of the last one, when none does for so long.
+
+        Something falls due at any moment, a sweep plans it, a digest's time comes: the look that ends a story is the one that is
+        judged. What stands still is due in every look.
+        """
+        end = time.monotonic() + patience
+        while True:
+            now, heard = clock.now(), len(self.platform.log)
+            evidence = self._patiently(lambda: Evidence(self.url, self.platform.log, self._lines()))
+            if (evidence.is_quiet(now) and heard == len(self.platform.log)) or time.monotonic() > end:
+                return judge(evidence, self.planned, now=now, cancelled=self.cancelled)
+            time.sleep(POLL)
+
+    def _lines(self) -> Iterator[str]:
+        """What its processes have logged, read when it is asked for."""
+        for log in self.logs:
+            if log.exists():
+                yield from log.read_text("utf-8", errors="replace").splitlines()
 
     def history(self) -> str:
         """Every row with its claims and attempts, for whoever wonders."""
@@ -271,7 +318,7 @@ def is_stopped(part: Part) -> bool:
 
 def until_gone(part: Part) -> None:
     """Wait until it has ended."""
-    until(lambda: are_gone(part.pids), seconds=15)
+    until(lambda: not part.pids, seconds=15)
 
 
 def pid_of(valkey: EmbeddedValkey) -> int:

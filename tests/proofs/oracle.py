@@ -67,14 +67,17 @@ class Verdict:
 
 
 class Evidence:
-    """Everything there is to judge by, as it was read in one moment.
+    """Everything there is to judge by: the tables as they were in one moment, and what the platform has written down.
 
-    Shape: `log` has the fake platform's rows, from its memory or from `/_control/log`; `loud` is what the processes logged.
+    Shape: `log` has the fake platform's rows, from its memory or from `/_control/log`; `loud` the lines that the processes
+        logged. Both are read after the tables.
     """
 
-    def __init__(self, url: str, log: Iterable[Row], loud: str = "") -> None:
-        engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    def __init__(self, url: str, log: Iterable[Row], loud: Iterable[str] = ()) -> None:
+        engine = sa.create_engine(url, poolclass=sa.pool.NullPool, isolation_level="SERIALIZABLE")
         with engine.connect() as connection:
+            if engine.dialect.name == "sqlite":  # its driver would begin only with the first change
+                connection.exec_driver_sql("BEGIN")
 
             def read(text: str) -> list[Row]:
                 return [dict(row) for row in connection.execute(sa.text(text)).mappings()]
@@ -92,7 +95,7 @@ class Evidence:
         self.strange: list[str] = []
         self._told: defaultdict[tuple[int, str], list[Told]] = defaultdict(list)
         self._read_log(log, people)
-        self.given_up = {line["push"] for line in map(_parsed, loud.splitlines()) if line.get("event") == GIVEN_UP}
+        self.given_up = {line["push"] for line in map(_parsed, loud) if line.get("event") == GIVEN_UP}
         self.superiors_heard = {
             push["fact"].removeprefix("push:") for push in self.pushes.values() if push["kind"] == "unreachable"
         }
@@ -109,6 +112,13 @@ class Evidence:
                 self._told[key].append(Told(_moment(row["machine"]), call, row["text"], row["delivered"]))
             elif row["delivered"]:
                 self.strange.append(f"a message over {call} belongs to no row")
+
+    def is_quiet(self, now: datetime) -> bool:
+        """Whether no row was under way, and none was due by then, a moment of the rules' clock before the look."""
+        return not any(
+            push["state"] == "sending" or (push["state"] == "queued" and _moment(push["next_at"]) <= now)
+            for push in self.pushes.values()
+        )
 
     def own(self, push: Row) -> list[Told]:
         """The messages that show this row's number to its person."""
@@ -134,7 +144,7 @@ def judge(
     """Look at every row and every message.
 
     Shape: `planned` are the ids that a process had promised; `cancelled` says when, by the machine, the fact of a row was over.
-        `now` is the rules' clock.
+        `now` is the rules' clock before the evidence was read: what fell due since is nobody's fault.
     """
     verdict = Verdict()
     verdict.faults += [f"{push_id} is gone" for push_id in planned if push_id not in evidence.pushes]
@@ -186,9 +196,10 @@ def _late(evidence: Evidence, push: Row, cancelled: datetime, ahead: timedelta) 
 
 def _was_in_doubt(evidence: Evidence, push: Row) -> bool:
     """Nobody knew what became of a request; one that was frozen and lost the row may have written its answer down since."""
-    return any(
-        it["outcome"] in {"asked", "no answer"} or it["fence"] < push["fence"] for it in evidence.attempts[push["id"]]
-    )
+    attempts = evidence.attempts[push["id"]]
+    begun = None if push["paced_at"] is None else _moment(push["paced_at"])
+    went_untold = begun is not None and all(_moment(it["began_at"]) < begun for it in attempts)
+    return went_untold or any(it["outcome"] in {"asked", "no answer"} or it["fence"] < push["fence"] for it in attempts)
 
 
 def _not_told(evidence: Evidence, push: Row, carrier: Row | None) -> list[str]:

@@ -48,6 +48,15 @@ class Server:
         first = self._server.get_pid()
         return [*(pid for pid in everybody() if field_of(pid, "parent") == str(first)), first or 0]
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return are_gone(self.pids)
+
+    def begin_again(self) -> None:
+        """Start it after it has ended by itself, as whoever watches over it does."""
+        self._start_after(self.pids)
+
     def kill(self) -> float:
         """SIGKILL all of it, then start it again."""
         pids = self.pids

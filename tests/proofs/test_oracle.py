@@ -41,7 +41,7 @@ class Told:
     def judged(self, **how: Any) -> Verdict:
         """What the oracle says of it."""
         url = self.office.world.settings.database.url
-        return judge(Evidence(url, self.office.platform.log, self.loud), self.ids, now=clock.now(), **how)
+        return judge(Evidence(url, self.office.platform.log, self.loud.splitlines()), self.ids, now=clock.now(), **how)
 
     def change(self, statement: str, **values: Any) -> None:
         """Falsify the tables."""
@@ -189,6 +189,14 @@ def test_a_push_that_came_over_both_platforms_is_found_unless_it_is_urgent(told:
     told.change("UPDATE outbox SET urgency = 'important' WHERE id = :id", id=told.ids[2])
 
     assert "came over /cgi-bin/message/send and /message/custom/send" in wrong(told)
+
+    told.change(
+        """INSERT INTO push_attempt (push_id, fence, channel, way, began_at, outcome)
+           SELECT push_id, fence, channel, way, began_at, 'no answer' FROM push_attempt
+           WHERE push_id = :id AND channel = 'wecom'""",
+        id=told.ids[2],
+    )
+    assert "came over /cgi-bin/message/send and /message/custom/send" in wrong(told)  # that platform knows a repeat
 
 
 def test_a_message_of_no_row_is_found(told: Told) -> None:

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+import redis
 import sqlalchemy as sa
 
 from bot.sandbox.faults import FaultKind
@@ -20,6 +21,7 @@ from models.contact import Contact
 from models.errors import ChannelRefusedError
 from models.outbox import (
     ENDS,
+    KINDS,
     Outcome,
     Push,
     PushKind,
@@ -32,6 +34,7 @@ from models.outbox import (
     claim_due,
     claim_these,
     pace,
+    retry,
     settle,
 )
 from models.rebinding import RebindState, RebindWish
@@ -217,13 +220,10 @@ def test_a_request_that_never_ends_does_not_hold_the_worker_for_ever(
 # ── a platform that stays in trouble ────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("fault", [FaultKind.HTTP_500, FaultKind.ERRCODE])
-def test_what_one_platform_does_not_take_in_six_tries_goes_over_another_before_it_is_given_up(
-    office: Office, fault: FaultKind
-) -> None:
+def test_what_one_platform_does_not_take_in_six_tries_goes_over_another_before_it_is_given_up(office: Office) -> None:
     userid, openid = office.bind("advisor", Channel.WECOM), office.bind("advisor", Channel.OFFICIAL_ACCOUNT)
     push_id = office.plan("advisor")
-    office.platform.faults.order(WECOM, fault, count=ATTEMPTS)
+    office.platform.faults.order(WECOM, FaultKind.ERRCODE, count=ATTEMPTS)
 
     for _ in range(ATTEMPTS):
         drain()
@@ -231,6 +231,49 @@ def test_what_one_platform_does_not_take_in_six_tries_goes_over_another_before_i
 
     assert (office.row(push_id).state, office.row(push_id).channel) == (PushState.ACCEPTED, Route.OFFICIAL_ACCOUNT)
     assert (len(office.arrived(userid)), len(office.arrived(openid))) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "kind", [PushKind.CONCERN_UNSENT, PushKind.REBIND_DONE], ids=lambda kind: KINDS[kind].urgency.value
+)
+@pytest.mark.parametrize("fault", [FaultKind.LOST, FaultKind.HTTP_500])
+def test_what_may_have_arrived_goes_no_other_way_at_its_last_try_and_ends_uncertain(
+    office: Office, fault: FaultKind, kind: PushKind
+) -> None:
+    userid, openid = office.bind("advisor", Channel.WECOM), office.bind("advisor", Channel.OFFICIAL_ACCOUNT)
+    push_id = office.plan("advisor", kind)
+    office.platform.faults.order(WECOM, fault, count=ATTEMPTS)
+
+    for _ in range(ATTEMPTS):
+        drain()
+        office.world.forward(minutes=10)
+
+    row = office.row(push_id)
+    assert (row.state, row.reason, row.channel) == (PushState.UNCERTAIN, Reason.ANSWER_LOST, Route.WECOM)
+    assert len(office.arrived(userid)) == int(fault is FaultKind.LOST)
+    assert office.arrived(openid) == []
+    sums = {it.outcome: it.count for it in office.world.rows(PushTally) if it.subject == "row"}
+    assert sums == {"uncertain": 1}
+
+
+@pytest.mark.parametrize("fault", [FaultKind.ERRCODE, FaultKind.LOST])
+def test_what_an_operator_sends_again_goes_out_however_long_ago_it_went_wrong(office: Office, fault: FaultKind) -> None:
+    userid = office.bind("advisor", Channel.WECOM)
+    push_id = office.plan("advisor", lasts=timedelta(hours=1))
+    office.platform.faults.order(WECOM, fault, count=ATTEMPTS)
+    for _ in range(ATTEMPTS):
+        drain()
+        office.world.forward(minutes=10)
+    assert office.row(push_id).state in {PushState.EXHAUSTED, PushState.UNCERTAIN}
+    before = len(office.arrived(userid))
+    office.world.forward(hours=15)
+
+    with db.unit_of_work() as session:
+        retry(session, session.get_one(Push, push_id), now=clock.now())
+    drain()
+
+    assert office.row(push_id).state is PushState.ACCEPTED
+    assert len(office.arrived(userid)) == before + 1
 
 
 def test_a_platform_that_cannot_be_reached_does_not_keep_a_push_from_the_other(office: Office) -> None:
@@ -449,12 +492,21 @@ def test_rows_that_somebody_else_has_do_not_keep_the_rest_of_a_list_waiting(offi
 WORKER = "from workers.worker import run_worker; run_worker({url!r})"
 
 
+def until_it_listens(valkey: EmbeddedValkey) -> None:
+    """Wait until a worker has told the queue that it is there."""
+    end = time.monotonic() + 30
+    with redis.Redis.from_url(valkey.url) as client:
+        while not client.scard("rq:workers"):
+            assert time.monotonic() < end, "no worker came"
+            time.sleep(0.1)
+
+
 @SQLITE
 @pytest.mark.slow
 def test_a_worker_that_is_told_to_stop_while_the_queue_is_away_stops(office: Office, valkey: EmbeddedValkey) -> None:
     process = office.beside(WORKER.format(url=valkey.url))
     try:
-        time.sleep(2)
+        until_it_listens(valkey)
         valkey.kill()
         time.sleep(3)
 
@@ -473,6 +525,7 @@ def test_a_drain_that_fails_is_not_rung_for_again_at_once(office: Office, valkey
     office.plan("advisor")
     code = f"delivery._equipment = None; {WORKER.format(url=valkey.url)}"
     process = subprocess.Popen(office._command(code), env=_environment(), stderr=subprocess.PIPE)
+    until_it_listens(valkey)
     Doorbell(valkey.url).ring_drain()
     time.sleep(4)
     process.send_signal(signal.SIGTERM)
