@@ -44,6 +44,29 @@ class Fact(StrEnum):
     RESTORED = "restored"
     SUBSCRIPTION_CHANGED = "subscription_changed"
     AUTHORIZATION_REVOKED = "authorization_revoked"
+    SUPPLY_CHANGED = "supply_changed"  # profiles, rooms, hours
+    CONSENT_GIVEN = "consent_given"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
+    APPOINTMENT_BOOKED = "appointment_booked"
+    APPOINTMENT_CONFIRMED = "appointment_confirmed"
+    APPOINTMENT_DECLINED = "appointment_declined"
+    APPOINTMENT_MOVED = "appointment_moved"
+    APPOINTMENT_CANCELLED = "appointment_cancelled"
+    APPOINTMENT_COMING = "appointment_coming"
+    APPOINTMENT_ARRIVED = "appointment_arrived"
+    APPOINTMENT_ENDED = "appointment_ended"
+    APPOINTMENT_MISSED = "appointment_missed"
+    APPOINTMENTS_SHOWN = "appointments_shown"  # a named one, to its counselor or the centre
+    CHANGE_PROPOSED = "change_proposed"
+    CHANGE_ANSWERED = "change_answered"
+    LEAVE_TAKEN = "leave_taken"
+    REFERRED = "referred"
+    WAIT_BEGUN = "wait_begun"
+    WAIT_LEFT = "wait_left"
+    TIME_OFFERED = "time_offered"
+    OFFER_ANSWERED = "offer_answered"
+    CALENDAR_MADE = "calendar_made"
+    CALENDAR_REVOKED = "calendar_revoked"
 
 
 class Audit(SQLModel, table=True):

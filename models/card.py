@@ -11,9 +11,11 @@ from enum import StrEnum
 from sqlmodel import Session, select
 
 from models.audit import Fact, record
+from models.booking import pressing
 from models.contact import Contact
-from models.outbox import KINDS, Button, Push, PushKind, PushState, WayName, note_opened, plan, told_of
+from models.outbox import KINDS, Button, Push, PushKind, PushState, WayName, data_of, note_opened, plan, told_of
 from models.person import Kind
+from models.policy import BookingPolicy
 from models.talk import Actor
 
 LATER = timedelta(hours=1)
@@ -22,6 +24,9 @@ CAN_CHANGE = timedelta(hours=72)
 
 _TASK = re.compile(r"push-([0-9]{1,9})-([0-9A-Z]{4})")
 """How a push's card is named to the platform; a longer number is no id in any engine."""
+
+_ITEM = re.compile(rf"(?P<task>{_TASK.pattern})-(?P<button>[a-z_]+)")
+"""How a line of a push's message menu is named: its push, and the button."""
 
 
 class Pressed(StrEnum):
@@ -33,17 +38,21 @@ class Pressed(StrEnum):
     OVER = "over"
 
 
-def press(session: Session, actor: Actor, task: str, key: str, *, now: datetime) -> Pressed:
+def press(
+    session: Session, actor: Actor, task: str, key: str, *, policy: BookingPolicy, now: datetime
+) -> Pressed | pressing.Came:
     """Somebody pressed a button of a card: act on it, and say what the card says from now on."""
     if actor.person_id is not None:
         note_opened(session, actor.person_id, now=now)
     it = _find(session, actor, task)
     button = _button(it, key) if it is not None else None
-    if it is None or button is None or it.expires_at <= now:
+    if it is None or button is None or (it.expires_at <= now and button not in pressing.BUTTONS):
         return Pressed.OVER
     it.seen_at = it.seen_at or now
     session.add(it)
     record(session, Fact.CARD_PRESSED, actor.person, f"outbox:{it.id}", at=now, button=button.value)
+    if button in pressing.BUTTONS:
+        return pressing.press(session, actor, data_of(it.data), button, policy=policy, now=now)
     match button:
         case Button.KNOWN:
             _close_others(session, actor, it, now=now)
@@ -52,6 +61,16 @@ def press(session: Session, actor: Actor, task: str, key: str, *, now: datetime)
         case Button.SEES_CARDS:
             _set_cards(session, actor, shown=True)
     return Pressed(button.value)
+
+
+def tapped(session: Session, actor: Actor, item: str, *, now: datetime) -> pressing.Meant | None:
+    """What a tapped line of a message menu spoke of; None when it was no line of a push of theirs about a booking."""
+    found = _ITEM.fullmatch(item)
+    it = _find(session, actor, found["task"]) if found is not None else None
+    button = _button(it, found["button"]) if it is not None and found is not None else None
+    if it is None or button not in pressing.BUTTONS:
+        return None
+    return pressing.meant_by(session, actor, data_of(it.data), button, now=now)
 
 
 def _find(session: Session, actor: Actor, task: str) -> Push | None:

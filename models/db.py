@@ -140,6 +140,7 @@ class Database:
         locked = self.is_sqlite and write
         if locked and not self._writer.acquire(timeout=max(0.0, until - time.monotonic())):
             raise DeadlineError
+        wrote = False
         try:
             with self._desk() as desk:
                 desk.begin(until, write=write)
@@ -147,11 +148,12 @@ class Database:
                 desk.session.flush()
                 if write and time.monotonic() > until:
                     raise DeadlineError
+                wrote = desk.wrote
                 desk.commit()
         finally:
             if locked:
                 self._writer.release()
-        if locked and self._sync is not None:
+        if wrote and self._sync is not None:
             try:
                 self._sync.wait()
             except OSError as error:
@@ -199,6 +201,7 @@ class _Desk:
         self._raw: Any = connection.connection.dbapi_connection
         self._is_sqlite = is_sqlite
         self._wait = 0
+        self._before = 0
         self.session = Session(bind=connection, autoflush=True, expire_on_commit=False)
         self.session.info["driver"] = self._raw
         self._hang_up = weakref.finalize(self, _hang_up, connection, self._raw)
@@ -222,12 +225,18 @@ class _Desk:
         if self._wait != wait:
             self._raw.execute(f"PRAGMA busy_timeout={wait}")
             self._wait = wait
+        self._before = self._raw.total_changes
         try:
             self._raw.execute("BEGIN IMMEDIATE" if write else "BEGIN")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
             raise DeadlineError from error
+
+    @property
+    def wrote(self) -> bool:
+        """Whether SQLite has anything to sync after this transaction."""
+        return self._is_sqlite and self._raw.total_changes != self._before
 
     def commit(self) -> None:
         """Commit. Raises: CommitUnknownError when the connection broke in the middle of it.
@@ -327,6 +336,8 @@ def savepoint(session: Session) -> Iterator[None]:
     except BaseException:
         session.expunge_all()
         cursor.execute("ROLLBACK TO SAVEPOINT step")
+        # Else the one around it, which has the same name, could not be reached any more.
+        cursor.execute("RELEASE SAVEPOINT step")
         raise
     cursor.execute("RELEASE SAVEPOINT step")
 

@@ -6,6 +6,8 @@ CentreError
 │   ├── WrongStateError    the thing is no longer in the state this step needs
 │   │   └── SomeoneWasFirstError   another officer's check-in came first
 │   └── RefusedError       a rule says no; the sentence says which
+│       ├── TimeTakenError     somebody else has this time, or it is not on offer any more
+│       └── TooLateError       inside the school's notice; `notice` says how long that is
 ├── ChannelError       a platform did not take a message
 │   ├── ChannelBusyError       later; `retry_after`
 │   ├── ChannelRefusedError    never, for this recipient and channel
@@ -54,6 +56,21 @@ class SomeoneWasFirstError(WrongStateError):
 
 class RefusedError(DomainError):
     """A rule says no."""
+
+
+class TimeTakenError(RefusedError):
+    """Somebody else has this time, or it is not on offer any more."""
+
+    def __init__(self) -> None:
+        super().__init__("booking.taken")
+
+
+class TooLateError(RefusedError):
+    """Inside the school's notice."""
+
+    def __init__(self, key: str, notice: timedelta) -> None:
+        super().__init__(key, hours=int(notice.total_seconds() // 3600))
+        self.notice = notice
 
 
 class ChannelError(CentreError):

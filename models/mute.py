@@ -5,9 +5,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from models.audit import Fact, record
+from models.booking.table import Counselor
 from models.errors import NotFoundError
 from models.outbox import MUTABLE, Mute, PushKind
 from models.post import ADVISORS, CENTRE_LEADS, Role
@@ -25,13 +26,24 @@ GOES_TO: Final[Mapping[PushKind, frozenset[Role]]] = MappingProxyType(
         PushKind.CHECKIN_CAME: _TEACHERS,
     }
 )
-"""Who can get each kind that can be muted."""
+"""Who can get each kind that can be muted, by their posts."""
+
+GOES_TO_COUNSELORS: Final = frozenset([PushKind.MORNING_LIST])
+"""What goes to whoever takes bookings: that is a profile, whatever their posts."""
 
 
-def may_mute(actor: Actor) -> list[PushKind]:
+def may_mute(session: Session, actor: Actor) -> list[PushKind]:
     """The kinds that somebody can get and need not, in the list's order."""
     roles = {post.role for post in actor.posts}
-    return [kind for kind in MUTABLE if GOES_TO[kind] & roles]
+    theirs = {kind for kind, goes_to in GOES_TO.items() if goes_to & roles}
+    if _takes_bookings(session, actor):
+        theirs |= GOES_TO_COUNSELORS
+    return [kind for kind in MUTABLE if kind in theirs]
+
+
+def _takes_bookings(session: Session, actor: Actor) -> bool:
+    its = select(Counselor.id).where(Counselor.person_id == actor.person, col(Counselor.ended_at).is_(None))
+    return session.exec(its).first() is not None
 
 
 def muted(session: Session, actor: Actor) -> set[PushKind]:
@@ -41,7 +53,7 @@ def muted(session: Session, actor: Actor) -> set[PushKind]:
 
 def toggle(session: Session, actor: Actor, kind: PushKind, *, now: datetime) -> bool:
     """Mute a kind, or take it back; returns whether it is muted now. Raises: NotFoundError when they could not get it."""
-    if kind not in may_mute(actor):
+    if kind not in may_mute(session, actor):
         raise NotFoundError
     before = session.get(Mute, (actor.person, kind))
     if before is None:

@@ -27,6 +27,31 @@ def quiet_until(policy: PushPolicy, person_id: int, *, now: datetime) -> datetim
     return ends + SPREAD * (person_id % 60) / 60
 
 
+def waking(policy: PushPolicy, start: datetime) -> datetime:
+    """A moment, or the end of the quiet hours in which it lies."""
+    return quiet_until(policy, 0, now=start) or start
+
+
+def awake_for(policy: PushPolicy, start: datetime, span: timedelta) -> datetime:
+    """When somebody who hears of something at `start` has had so much time for it; quiet hours do not count.
+
+    A span of a day or more has its day in it: there the clock counts.
+    """
+    since = waking(policy, start)
+    until = since + span
+    if span >= timedelta(days=1) or (morning := quiet_until(policy, 0, now=until)) is None:
+        return until
+    evening = _begins_before(policy, until)
+    return morning + (until - max(evening, since))
+
+
+def _begins_before(policy: PushPolicy, moment: datetime) -> datetime:
+    """When the quiet hours began in which a moment lies."""
+    local = moment.astimezone(policy.zone)
+    day = local.date() - timedelta(days=1 if local.timetz().replace(tzinfo=None) < policy.quiet_from else 0)
+    return datetime.combine(day, policy.quiet_from, policy.zone).astimezone(UTC)
+
+
 def said_by_now(policy: PushPolicy, *, now: datetime) -> datetime:
     """Up to when what falls due is said now: in the last quarter of an hour before the quiet hours, until their end."""
     if quiet_until(policy, 0, now=now) is not None:

@@ -34,6 +34,7 @@ from models import (
     talk,
     unit,
 )
+from models.booking import table as booking
 from models.db import LOCK_WAIT, Database
 from models.errors import SettingsError
 from models.roster import table as roster
@@ -46,6 +47,7 @@ TABLES = (
     audit,
     bind_code,
     binding,
+    booking,
     check_value,
     checkin,
     concern,

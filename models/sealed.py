@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, SQLModel
 
 from models.alert import Alert
+from models.booking.table import Appointment, Waiter
 from models.check_value import CheckValue
 from models.checkin import CheckinVersion
 from models.concern import Concern
@@ -47,6 +48,8 @@ SEALED = (
     SealedColumn(CheckinVersion, "body", ("checkin_id", "version")),
     SealedColumn(Concern, "body", ("ref",)),
     SealedColumn(Alert, "body", ("id",)),
+    SealedColumn(Appointment, "body", ("id",)),
+    SealedColumn(Waiter, "body", ("id",)),
     # The last one: as long as it opens with an old key only, nobody starts without that key.
     SealedColumn(CheckValue, "sealed", ("id",)),
 )

@@ -35,6 +35,26 @@ class PushKind(StrEnum):
     CONCERN_UNSENT = "concern_unsent"  # to the advisor, when it was dropped
     ALERT = "alert"
     ALERT_FACTS = "alert_facts"
+    BOOKING_NEW = "booking_new"  # to the counselor
+    BOOKING_MOVED = "booking_moved"
+    BOOKING_GONE = "booking_gone"  # cancelled by the student
+    PROPOSAL_ANSWERED = "proposal_answered"
+    MORNING_LIST = "morning_list"
+    BOOKING_WAITS = "booking_waits"  # to the centre: to be confirmed by hand
+    PROPOSAL_UNANSWERED = "proposal_unanswered"  # to the centre
+    NO_OPEN_SLOT = "no_open_slot"  # to the centre: a working day without one
+    OFTEN_MISSED = "often_missed"  # to the centre
+    BOOKING_TOMORROW = "booking_tomorrow"  # to the student, all the following
+    BOOKING_SOON = "booking_soon"
+    BOOKING_CONFIRMED = "booking_confirmed"
+    BOOKING_DECLINED = "booking_declined"
+    BOOKING_CALLED_OFF = "booking_called_off"  # by the counselor or the centre
+    PROPOSAL_MADE = "proposal_made"
+    OFFER_MADE = "offer_made"
+    OFFER_OVER = "offer_over"
+    BOOKING_MISSED = "booking_missed"
+    BOOKING_AFTER = "booking_after"
+    SENT_ON = "sent_on"  # from a station to the centre
     REBIND_ASK = "rebind_ask"  # to the account that a person has
     REBIND_CONFIRM = "rebind_confirm"  # to the advisor or the centre
     REBIND_DONE = "rebind_done"
@@ -67,10 +87,13 @@ class Audience(StrEnum):
     OWNER = "owner"  # the person whose account or card it is
     SUPERIOR = "superior"
     OPERATOR = "operator"
+    COUNSELOR = "counselor"
+    CENTRE = "centre"
+    CLIENT = "client"  # the student who booked, or waits
 
 
 class Quiet(StrEnum):
-    """What the quiet hours do to a kind."""
+    """What the quiet hours do to a kind. What is important waits only when it is still of use in the morning."""
 
     WAITS = "waits"
     PASSES = "passes"
@@ -87,6 +110,13 @@ class Holds(StrEnum):
     TALK_WAITS = "talk_waits"
     ALERT_STANDS = "alert_stands"
     REBIND_IS_OPEN = "rebind_is_open"
+    APPOINTMENT_STANDS = "appointment_stands"  # booked still, in the version that was spoken of
+    APPOINTMENT_WAITS = "appointment_waits"  # for the centre's answer
+    PROPOSAL_IS_OPEN = "proposal_is_open"
+    OFFER_STANDS = "offer_stands"
+    COUNSELOR_HAS_SOME = "counselor_has_some"  # appointments on the day that is spoken of
+    DAY_IS_BARE = "day_is_bare"
+    VISIT_IS_UNTOLD = "visit_is_untold"  # it took place, as far as anybody said, and how it was has not been told
 
 
 class Button(StrEnum):
@@ -95,6 +125,13 @@ class Button(StrEnum):
     KNOWN = "known"
     LATER = "later"
     SEES_CARDS = "sees_cards"
+    CONFIRM = "confirm"  # 确认, of a new booking
+    PROPOSE = "propose"  # 建议改期
+    COMING = "coming"  # 我会来
+    MOVE = "move"  # 改时间
+    CANCEL = "cancel"  # 取消预约
+    TAKE = "take"  # 要, an offered time
+    WAIT_ON = "wait_on"  # 继续等
 
 
 @dataclass(frozen=True)
@@ -153,7 +190,7 @@ def _routine(  # noqa: PLR0913 — one row of the list
     )  # fmt: skip
 
 
-def _important(
+def _important(  # noqa: PLR0913 — one row of the list
     kind: PushKind,
     audience: Audience,
     *fields: str,
@@ -163,9 +200,10 @@ def _important(
     buttons: tuple[Button, ...] = (),
     routes: tuple[Route, ...] = EVERYWHERE,
     bundles: bool = True,
+    quiet: Quiet = Quiet.PASSES,
 ) -> KindOfPush:
     return KindOfPush(
-        kind, audience, Urgency.IMPORTANT, frozenset(fields), lasts, routes, Quiet.PASSES, holds, bundles=bundles,
+        kind, audience, Urgency.IMPORTANT, frozenset(fields), lasts, routes, quiet, holds, bundles=bundles,
         superior=superior, buttons=buttons,
     )  # fmt: skip
 
@@ -177,6 +215,7 @@ def _urgent(kind: PushKind, audience: Audience, *fields: str, holds: Holds, supe
 
 
 _READ = (Button.KNOWN, Button.LATER)
+_COMES = (Button.COMING, Button.MOVE, Button.CANCEL)
 _LIST = (
     _routine(PushKind.CLASS_OPENED, Audience.OFFICER, "unit", holds=Holds.CHECKIN_IS_MISSING, mutable=True),
     _routine(PushKind.CLASS_REMINDER, Audience.OFFICER, "unit", holds=Holds.CHECKIN_IS_MISSING, mutable=True),
@@ -205,6 +244,51 @@ _LIST = (
     _important(PushKind.CONCERN_UNSENT, Audience.TEACHERS, "unit", lasts=7 * DAY),
     _urgent(PushKind.ALERT, Audience.DUTY, "unit", holds=Holds.ALERT_STANDS),
     _urgent(PushKind.ALERT_FACTS, Audience.DUTY, holds=Holds.ALERT_STANDS),
+    _important(
+        PushKind.BOOKING_NEW, Audience.COUNSELOR, "when", lasts=7 * DAY,
+        holds=Holds.APPOINTMENT_STANDS, buttons=(Button.CONFIRM, Button.PROPOSE), quiet=Quiet.WAITS,
+    ),
+    _important(
+        PushKind.BOOKING_MOVED, Audience.COUNSELOR, "when", "before",
+        lasts=7 * DAY, holds=Holds.APPOINTMENT_STANDS, quiet=Quiet.WAITS,
+    ),
+    _important(PushKind.BOOKING_GONE, Audience.COUNSELOR, "when", lasts=7 * DAY, quiet=Quiet.WAITS),
+    _important(
+        PushKind.PROPOSAL_ANSWERED, Audience.COUNSELOR, "when", "answer", lasts=7 * DAY, superior=False, quiet=Quiet.WAITS
+    ),
+    _routine(
+        PushKind.MORNING_LIST, Audience.COUNSELOR, "count", holds=Holds.COUNSELOR_HAS_SOME, mutable=True
+    ),
+    _important(
+        PushKind.BOOKING_WAITS, Audience.CENTRE, "until",
+        lasts=7 * DAY, holds=Holds.APPOINTMENT_WAITS, buttons=_READ, quiet=Quiet.WAITS,
+    ),
+    _important(PushKind.PROPOSAL_UNANSWERED, Audience.CENTRE, "count", lasts=3 * DAY, quiet=Quiet.WAITS),
+    _important(PushKind.NO_OPEN_SLOT, Audience.CENTRE, "day", holds=Holds.DAY_IS_BARE, quiet=Quiet.WAITS),
+    _routine(PushKind.OFTEN_MISSED, Audience.CENTRE, lasts=7 * DAY),
+    # A student's superior would be a teacher of theirs: nobody above ever hears of a booking.
+    _important(
+        PushKind.BOOKING_TOMORROW, Audience.CLIENT, "when", holds=Holds.APPOINTMENT_STANDS, superior=False,
+        buttons=_COMES, bundles=False,
+    ),
+    _important(
+        PushKind.BOOKING_SOON, Audience.CLIENT, "when", holds=Holds.APPOINTMENT_STANDS, superior=False,
+        buttons=_COMES, bundles=False,
+    ),
+    _important(PushKind.BOOKING_CONFIRMED, Audience.CLIENT, "when", holds=Holds.APPOINTMENT_STANDS, superior=False),
+    _important(PushKind.BOOKING_DECLINED, Audience.CLIENT, superior=False),
+    _important(PushKind.BOOKING_CALLED_OFF, Audience.CLIENT, "when", superior=False),
+    _important(
+        PushKind.PROPOSAL_MADE, Audience.CLIENT, "until", holds=Holds.PROPOSAL_IS_OPEN, superior=False, quiet=Quiet.WAITS
+    ),
+    _important(
+        PushKind.OFFER_MADE, Audience.CLIENT, "when", "until", holds=Holds.OFFER_STANDS, superior=False,
+        buttons=(Button.TAKE, Button.WAIT_ON), bundles=False, quiet=Quiet.WAITS,
+    ),
+    _routine(PushKind.OFFER_OVER, Audience.CLIENT),
+    _routine(PushKind.BOOKING_MISSED, Audience.CLIENT, lasts=3 * DAY),
+    _routine(PushKind.BOOKING_AFTER, Audience.CLIENT, lasts=2 * DAY, holds=Holds.VISIT_IS_UNTOLD),
+    _important(PushKind.SENT_ON, Audience.CLIENT, lasts=7 * DAY, superior=False),
     _important(
         PushKind.REBIND_ASK, Audience.OWNER, "platform", holds=Holds.REBIND_IS_OPEN, superior=False, routes=CHAT,
         bundles=False,

@@ -74,13 +74,14 @@ class WayName(StrEnum):
 
     TEXT = "text"
     CARD = "card"
+    MENU = "menu"  # a text with lines to tap, at the official account
     UPDATE = "update"  # a card that is there already says something else
     TEMPLATE = "template"
     NOTICE = "notice"  # over the fallback
     SHOWN = "shown"  # in the answer to 「查看」
 
 
-FULL_WAYS = (WayName.TEXT, WayName.CARD, WayName.SHOWN)
+FULL_WAYS = (WayName.TEXT, WayName.CARD, WayName.MENU, WayName.SHOWN)
 """Ways that say all there is to say; after the others 「查看」 still has something to show."""
 
 

@@ -60,11 +60,11 @@ class Cleaner:
         """The cell as it is stored; "" when it is empty. Raises: BadCellError."""
         if column in {Column.NUMBER, Column.PHONE} and isinstance(value, int | float) and abs(value) >= _EXACT:
             raise BadCellError("rounded")
-        text = _text(value)
+        text = text_of(value)
         return self._clean[column](text) if text else ""
 
     def _number(self, text: str) -> str:
-        number = _digits(text)
+        number = digits_of(text)
         if not _NUMBER.fullmatch(number):
             raise BadCellError("number", value=text)
         return number
@@ -99,19 +99,19 @@ class Cleaner:
         return role.value
 
     def _phone(self, text: str) -> str:
-        phone = _digits(text).translate(_PHONE_MARKS)
+        phone = digits_of(text).translate(_PHONE_MARKS)
         if not _PHONE.fullmatch(phone):
             raise BadCellError("phone", value=text)
         return phone
 
     def _wecom(self, text: str) -> str:
-        userid = _digits(text)
+        userid = digits_of(text)
         if not _WECOM.fullmatch(userid):
             raise BadCellError("wecom_userid", value=text)
         return userid
 
     def _birth_year(self, text: str) -> str:
-        found = _YEAR.fullmatch(_digits(text))
+        found = _YEAR.fullmatch(digits_of(text))
         if found is None or not OLDEST <= int(found[1]) <= self._year:
             raise BadCellError("birth_year", value=text)
         return found[1]
@@ -122,7 +122,8 @@ def scope_names(text: str) -> list[str]:
     return [name for each in _SCOPE_ENDS.split(text) if (name := trim(each))]
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A cell as text, "" when it is empty. Raises: BadCellError."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -137,7 +138,7 @@ def _text(value: Any) -> str:
     return text
 
 
-def _digits(text: str) -> str:
+def digits_of(text: str) -> str:
     """Without blanks, full-width digits or a program's `.0`; what a program has rounded away cannot come back."""
     text = "".join(unicodedata.normalize("NFKC", text).split())
     if _SCIENTIFIC.fullmatch(text):

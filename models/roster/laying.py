@@ -28,7 +28,7 @@ def lay_out(draft: Draft, path: Path, *, year: int, progress: Progress) -> list[
         return sheet.unknown
 
 
-def _check_shape(draft: Draft, sheet: Sheet) -> None:
+def _check_shape(draft: Draft, sheet: Sheet[Column]) -> None:
     for merged in sheet.merged:
         draft.problem(merged.line, None, "merged", range=merged.range)
     for header, places in sheet.doubled:
@@ -38,7 +38,7 @@ def _check_shape(draft: Draft, sheet: Sheet) -> None:
             draft.problem(sheet.header_line, None, "no_column", header=draft.names.header(column), english=column.value)
 
 
-def _lay_line(draft: Draft, cleaner: Cleaner, line: Line) -> None:
+def _lay_line(draft: Draft, cleaner: Cleaner, line: Line[Column]) -> None:
     flaws = draft.flaws
     if line.beyond:
         draft.problem(line.number, None, "beyond")

@@ -1,23 +1,34 @@
-"""Reading a sheet, CSV or XLSX, line by line: nothing here knows what a roster means, and nothing holds the whole file."""
+"""Reading a sheet, CSV or XLSX, line by line: nothing here knows what its columns mean, and nothing holds the whole file."""
 
 import codecs
 import csv
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from models.errors import DomainError
-from models.roster.columns import Column, SchoolNames, fold, trim
+from models.roster.columns import fold, trim
 
 _CHUNK = 1 << 20
 _XLSX, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d+):([A-Z]{1,3})(\d+)"')
 _LONGEST_TAG = 200
 _COMMENT = "#"
+
+ColumnT = TypeVar("ColumnT", bound=StrEnum)
+_Column_co = TypeVar("_Column_co", bound=StrEnum, covariant=True)
+
+
+class Headers(Protocol[_Column_co]):
+    """Whoever knows what the headers of a sheet mean."""
+
+    def read_headers(self) -> Mapping[str, _Column_co]:
+        """Every header that is understood, folded."""
 
 
 class SheetError(DomainError):
@@ -33,11 +44,11 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Line:
+class Line(Generic[ColumnT]):
     """One line of the sheet below its header; `beyond` when it has more cells than the header."""
 
     number: int
-    cells: dict[Column, Any]
+    cells: dict[ColumnT, Any]
     beyond: bool
 
 
@@ -50,15 +61,15 @@ class Merged:
 
 
 @dataclass
-class Sheet:
+class Sheet(Generic[ColumnT]):
     """An open sheet. `lines` can be walked once."""
 
     header_line: int
-    heads: dict[Column, Head]
+    heads: dict[ColumnT, Head]
     doubled: list[tuple[str, str]]  # (header, the letters of both places)
     unknown: list[str]
     merged: list[Merged]
-    lines: Iterator[Line]
+    lines: Iterator[Line[ColumnT]]
     size: int | None  # lines to expect, where the file says so
 
 
@@ -73,8 +84,25 @@ def letter(at: int) -> str:
 
 
 @contextmanager
-def open_sheet(path: Path, names: SchoolNames) -> Iterator[Sheet]:
-    """Open a roster by what it holds, whatever its name ends with. Raises: SheetError."""
+def open_sheet(path: Path, names: Headers[ColumnT], *, at: int = 0) -> Iterator[Sheet[ColumnT]]:
+    """Open a sheet by what the file holds, whatever its name ends with; `at`: which of a workbook's. Raises: SheetError."""
+    if _is_workbook(path):
+        with _open_xlsx(path, at) as (rows, merged, size):
+            yield _with_header(rows, names, merged, size)
+    else:
+        with _open_csv(path, names) as rows:
+            yield _with_header(rows, names, [], None)
+
+
+def titles(path: Path) -> list[str] | None:
+    """The titles of a workbook's sheets; None when the file is a single sheet without one. Raises: SheetError."""
+    if not _is_workbook(path):
+        return None
+    with _open_book(path) as book:
+        return [str(sheet.title) for sheet in book.worksheets]
+
+
+def _is_workbook(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             start = file.read(8)
@@ -82,17 +110,12 @@ def open_sheet(path: Path, names: SchoolNames) -> Iterator[Sheet]:
         raise SheetError("roster.file.unreadable", reason=error.strerror or "") from error
     if start.startswith(_OLD_EXCEL):
         raise SheetError("roster.file.old_excel")
-    if start.startswith(_XLSX):
-        with _open_xlsx(path) as (rows, merged, size):
-            yield _with_header(rows, names, merged, size)
-    else:
-        with _open_csv(path, names) as rows:
-            yield _with_header(rows, names, [], None)
+    return start.startswith(_XLSX)
 
 
 def _with_header(
-    rows: Iterator[tuple[int, Sequence[Any]]], names: SchoolNames, merged: list[Merged], size: int | None
-) -> Sheet:
+    rows: Iterator[tuple[int, Sequence[Any]]], names: Headers[ColumnT], merged: list[Merged], size: int | None
+) -> Sheet[ColumnT]:
     known = names.read_headers()
     for number, row in rows:  # noqa: B007 — it is the header's line where the walk ends
         texts = [trim("" if cell is None else str(cell)) for cell in row]
@@ -100,7 +123,7 @@ def _with_header(
             break
     else:
         raise SheetError("roster.file.empty")
-    heads: dict[Column, Head] = {}
+    heads: dict[ColumnT, Head] = {}
     doubled: list[tuple[str, str]] = []
     unknown: list[str] = []
     for at, text in enumerate(texts):
@@ -115,7 +138,9 @@ def _with_header(
     return Sheet(number, heads, doubled, unknown, merged, _lines(rows, heads, width), size)
 
 
-def _lines(rows: Iterator[tuple[int, Sequence[Any]]], heads: dict[Column, Head], width: int) -> Iterator[Line]:
+def _lines(
+    rows: Iterator[tuple[int, Sequence[Any]]], heads: dict[ColumnT, Head], width: int
+) -> Iterator[Line[ColumnT]]:
     places = [(column, head.at) for column, head in heads.items()]
     for number, row in rows:
         if not row or all(cell is None or cell == "" for cell in row):
@@ -146,7 +171,7 @@ def _encoding(path: Path) -> str:
 
 
 @contextmanager
-def _open_csv(path: Path, names: SchoolNames) -> Iterator[Iterator[tuple[int, Sequence[Any]]]]:
+def _open_csv(path: Path, names: Headers[ColumnT]) -> Iterator[Iterator[tuple[int, Sequence[Any]]]]:
     encoding = _encoding(path)
     known = names.read_headers()
     with path.open(encoding=encoding, newline="") as file:
@@ -174,7 +199,18 @@ def _csv_rows(reader: Any) -> Iterator[tuple[int, Sequence[Any]]]:
 
 
 @contextmanager
-def _open_xlsx(path: Path) -> Iterator[tuple[Iterator[tuple[int, Sequence[Any]]], list[Merged], int | None]]:
+def _open_xlsx(path: Path, at: int) -> Iterator[tuple[Iterator[tuple[int, Sequence[Any]]], list[Merged], int | None]]:
+    with _open_book(path) as book:
+        sheet: Any = book.worksheets[at]
+        size = sheet.max_row
+        sheet.reset_dimensions()  # some programs write wrong ones; without them every row is read
+        with sheet._get_source() as source:  # noqa: SLF001 — the way to a sheet's own XML
+            merged = list(_merged(source))
+        yield _xlsx_rows(sheet), merged, size
+
+
+@contextmanager
+def _open_book(path: Path) -> Iterator[Any]:
     from openpyxl import load_workbook  # noqa: PLC0415 — only an import of a spreadsheet pays for it
 
     try:
@@ -186,12 +222,7 @@ def _open_xlsx(path: Path) -> Iterator[tuple[Iterator[tuple[int, Sequence[Any]]]
     try:
         if not book.worksheets:
             raise SheetError("roster.file.empty")
-        sheet: Any = book.worksheets[0]
-        size = sheet.max_row
-        sheet.reset_dimensions()  # some programs write wrong ones; without them every row is read
-        with sheet._get_source() as source:  # noqa: SLF001 — the way to a sheet's own XML
-            merged = list(_merged(source))
-        yield _xlsx_rows(sheet), merged, size
+        yield book
     finally:
         book.close()
 
