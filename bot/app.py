@@ -9,6 +9,7 @@ from bot.doors.official_account import OfficialAccountDoor
 from bot.doors.wecom import WecomDoor
 from bot.policy import make_policy, make_words
 from bot.turn import Ring, Turn
+from bot.web.calendar import calendar_routes
 from bot.web.callbacks import Callbacks
 from bot.web.health import health_routes
 from handlers.chat.conversations import CONVERSATIONS
@@ -56,6 +57,7 @@ def create_app(settings: "Settings", ring: Ring, *, threads: int = THREADS) -> F
     app.secret_key = settings.web.secret_key.get_secret_value()
     app.register_blueprint(health_routes(settings, Watch(policy.duty), ring))
     app.register_blueprint(opened_routes(words, policy))
+    app.register_blueprint(calendar_routes(words, policy.booking))
     app.wsgi_app = Callbacks(_doors(settings), turn, app.wsgi_app, threads)  # type: ignore[method-assign]
     return app
 

@@ -190,8 +190,10 @@ def main() -> None:
     from bot.menu_cli import app as menu  # noqa: PLC0415
     from bot.pushes_cli import app as pushes  # noqa: PLC0415
     from bot.roster_cli import app as roster  # noqa: PLC0415
+    from bot.supply_cli import app as supply  # noqa: PLC0415
+    from bot.try_cli import app as try_  # noqa: PLC0415
 
-    for group in (keys, menu, pushes, roster):
+    for group in (keys, menu, pushes, roster, supply, try_):
         app.add_typer(group)
     try:
         app()

@@ -12,6 +12,7 @@ from models.card import press
 from models.channel import Channel
 from models.contact import lose, revoke
 from models.outbox import Route, note_receipt
+from models.policy import BookingPolicy
 from models.subscription import allow, refuse, use
 from models.talk import Met
 
@@ -48,6 +49,9 @@ def _note_consents(session: Session, met: Met, inbound: Inbound, *, now: datetim
                 use(session, met.actor, template_id)
 
 
-def note_press(session: Session, met: Met, inbound: Inbound, words: Words, *, now: datetime) -> str:
+def note_press(
+    session: Session, met: Met, inbound: Inbound, words: Words, *, policy: BookingPolicy, now: datetime
+) -> str:
     """Act on a pressed button; returns what the card's buttons say from now on."""
-    return words(f"push.pressed.{press(session, met.actor, inbound.task, inbound.text, now=now).value}")
+    came = press(session, met.actor, inbound.task, inbound.text, policy=policy, now=now)
+    return words(f"push.pressed.{came.value}")

@@ -123,6 +123,19 @@ def _said(words: "Words", totals: Totals) -> str:
     return words("roster.import.totals", **asdict(totals))
 
 
+def problem_line(words: "Words", problem: Problem) -> str:
+    """What is wrong in a sheet, and where: by line and column."""
+    text = words(problem.key, **problem.values)
+    if not problem.line:
+        return text
+    if not problem.header:
+        return words("roster.import.problem_line", line=problem.line, text=text)
+    place = {"line": problem.line, "header": problem.header, "text": text}
+    if not problem.letter:
+        return words("roster.import.problem_missing_cell", **place)
+    return words("roster.import.problem_cell", letter=problem.letter, **place)
+
+
 class _Screen(View):
     """Progress as a bar on a terminal, as lines elsewhere; problems on the error stream, plans on the other."""
 
@@ -168,18 +181,7 @@ class _Screen(View):
 
     @override
     def problem(self, problem: Problem) -> None:
-        self._line(self._problem(problem), err=True)
-
-    def _problem(self, problem: Problem) -> str:
-        text = self._words(problem.key, **problem.values)
-        if not problem.line:
-            return text
-        if not problem.header:
-            return self._words("roster.import.problem_line", line=problem.line, text=text)
-        place = {"line": problem.line, "header": problem.header, "text": text}
-        if not problem.letter:
-            return self._words("roster.import.problem_missing_cell", **place)
-        return self._words("roster.import.problem_cell", letter=problem.letter, **place)
+        self._line(problem_line(self._words, problem), err=True)
 
     @override
     def planned(self, draft: Draft) -> None:

@@ -61,7 +61,7 @@ class Turn:
         """What to say, None for nothing. Raises: NoAnswer when only silence is true."""
         until = inbound.received + SECONDS
         # Step 0, before any I/O: whatever fails from here on, a call for help is known to be one.
-        heard = Heard(inbound.text, inbound.kind in (InboundKind.TEXT, InboundKind.MENU), inbound.tapped)
+        heard = Heard(inbound.text, inbound.kind in (InboundKind.TEXT, InboundKind.MENU), inbound.tapped, inbound.item)
         with self._repeats.one_at_a_time(inbound.key, until):
             try:
                 return self._once(inbound, heard, until)
@@ -145,7 +145,8 @@ class Turn:
             record(session, Fact.FOLLOWED, met.actor.person_id, f"contact:{contact_id}", at=now)
             return self._router.welcome(met.actor)
         if inbound.kind is InboundKind.PRESS:
-            return note_press(session, met, inbound, self._router.words, now=now)
+            booking = self._router.policy.booking
+            return note_press(session, met, inbound, self._router.words, policy=booking, now=now)
         if failed:
             reply, talk = self._router.sorry(met, heard, now=now)
         else:

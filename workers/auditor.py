@@ -60,6 +60,9 @@ class Shape(StrEnum):
     ALERT = "alert"  # a question stayed unanswered, and nobody was called
     UNSEALED = "unsealed"  # a fact that is in no chain
     RECEIPT = "receipt"  # the platform's word about a message of ours, not written down
+    STEP = "step"  # of an appointment: a reminder that nobody wrote, or one that nobody closed
+    PASSED = "passed"  # a time kept for somebody who had until then to answer: a hold, an offer, a proposal
+    PROPOSAL = "proposal"  # unanswered past its time, and not handed to the centre
     ROUND = "round"  # opened by the calendar, and nobody was told
 
 
@@ -103,6 +106,13 @@ _WHERE: Mapping[Shape, str] = MappingProxyType(
         Shape.RECEIPT: """
             push_receipt AS it CROSS JOIN push_attempt AS a
             WHERE it.at < :slow AND a.channel = it.channel AND a.handle = it.handle AND a.handle IS NOT NULL""",
+        Shape.STEP: """
+            appointment WHERE next_at < :slow""",
+        # Also a booking whose promised answer is late: its moment moves on as the centre is told again.
+        Shape.PASSED: """
+            appointment WHERE until < :slow""",
+        Shape.PROPOSAL: """
+            proposal WHERE state = 'open' AND until < :slow""",
     }
 )
 

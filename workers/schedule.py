@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from models import alert, clock, outbox, rebinding, unsent, vacancy
+from models.booking import lapsing, mornings, walking
 from models.db import unit_of_work
 from models.policy import Policy
 from models.pulse import beat
 from models.round import coming_moments
-from workers import auditor, delivery
+from workers import appointments, auditor, delivery
 from workers.queue import Doorbell
 from workers.rebinding import move_wishes
 from workers.rounds import Reminders, Vacancies, plan_lists, plan_missing, plan_openings
@@ -25,6 +26,7 @@ from workers.sweeps import (
     put_away_talks,
     remind_of_unsent,
     seal_journal,
+    sweep_bookings,
     sweep_inbox,
     sweep_links,
     sweep_pushes,
@@ -55,9 +57,12 @@ class Duty:
 
 def duties(policy: Policy, bell: Doorbell) -> list[Duty]:
     """All of them, the most pressing first."""
-    reminders, vacancies = Reminders(), Vacancies()
+    reminders, vacancies, days = Reminders(), Vacancies(), appointments.Mornings()
     return [
         Duty("alerts", TICK, lambda now: _call_for_silence(policy, now)),
+        Duty("appointments", TICK, lambda now: appointments.take_steps(policy.booking, now=now)),
+        Duty("what passed", TICK, lambda now: appointments.end_what_passed(policy.booking, now=now)),
+        Duty("mornings", TICK, lambda now: days.tell(policy.booking, now=now)),
         Duty("openings", TICK, lambda now: plan_openings(policy.checkin, now=now)),
         Duty("reminders", TICK, lambda now: reminders.plan(policy.checkin, now=now)),
         Duty("missing check-ins", TICK, lambda now: plan_missing(policy.checkin, now=now)),
@@ -70,10 +75,16 @@ def duties(policy: Policy, bell: Doorbell) -> list[Duty]:
         Duty("talks", NOW_AND_THEN, lambda now: put_away_talks(policy.talk_lasts, now=now)),
         Duty("rebinding", NOW_AND_THEN, lambda now: move_wishes(now=now)),
         Duty("roster imports", NOW_AND_THEN, lambda now: finish_imports(now=now)),
+        Duty("counselors who left", NOW_AND_THEN, lambda now: appointments.end_those_who_left(now=now)),
+        Duty("waiting list", NOW_AND_THEN, lambda now: appointments.match_waiting(policy.booking, now=now)),
         Duty("pulse", OFTEN, lambda _: _beat()),
         Duty("journal", OFTEN, lambda _: seal_journal()),
         Duty("auditor", auditor.EVERY, lambda now: auditor.audit(policy, now=now), aside=True),
+        Duty("bare days", MINUTE, lambda now: appointments.tell_bare_days(policy.booking, now=now)),
         Duty("old pushes", MINUTE, lambda now: sweep_pushes(policy.pushes_kept, now=now)),
+        Duty(
+            "old bookings", HOURLY, lambda now: sweep_bookings(policy.booking_words_kept, policy.bookings_kept, now=now)
+        ),
         Duty("links", HOURLY, lambda now: sweep_links(now=now)),
         Duty("inbox", NOW_AND_THEN, lambda now: sweep_inbox(policy.keys_kept, policy.replies_kept, now=now)),
     ]
@@ -85,6 +96,9 @@ def next_moment(session: Session, policy: Policy, now: datetime) -> datetime | N
         outbox.next_due(session),
         alert.next_silence(session),
         rebinding.next_step(session),
+        walking.next_step(session),
+        lapsing.next_moment(session),
+        mornings.next_morning(session, policy=policy.booking, now=now),
         unsent.next_of_unsent(session, policy.talk_lasts),
         vacancy.next_morning(policy.checkin, now=now),
     ]

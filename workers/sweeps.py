@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from models import binding, chain, clock, inbox, link, outbox, talk, unsent
+from models.booking import keeping
 from models.db import unit_of_work
 from models.policy import Policy
 from models.roster import resume_import
@@ -62,6 +63,12 @@ def sweep_pushes(kept: timedelta, *, now: datetime) -> int:
             break
         after = goes_on
     return count
+
+
+def sweep_bookings(words_kept: timedelta, kept: timedelta, *, now: datetime) -> int:
+    """Empty what was said of appointments that are long over, and forget those that are over for years."""
+    count = _in_batches(lambda session: keeping.empty_words(session, before=now - words_kept, most=BATCH))
+    return count + _in_batches(lambda session: keeping.forget(session, before=now - kept, most=BATCH))
 
 
 def seal_journal() -> int:

@@ -65,6 +65,7 @@ class Inbound:
     received: float
     to: str
     tapped: bool = False
+    item: str = ""  # of a text that was tapped in a message menu: the line's own name
     spelled: str | None = None  # the address as the platform writes it, where that differs
     task: str = ""
     receipt: Receipt | None = None

@@ -102,11 +102,12 @@ def inbound_of(kind: InboundKind, nodes: Nodes, channel: Channel, received: floa
         sender = text_of(nodes, "OpenID") or sender
     if len(sender) > _MOST_ADDRESS or not sender.isprintable():
         raise UnreadableError(Flaw.MISSING)
-    text = ""
+    text = item = ""
     tapped = kind is InboundKind.MENU
     if kind is InboundKind.TEXT:
         text = text_of(nodes, "Content")
-        tapped = bool(text_of(nodes, "bizmsgmenuid"))
+        item = text_of(nodes, "bizmsgmenuid")
+        tapped = bool(item)
     elif kind in (InboundKind.MENU, InboundKind.PRESS):
         text = text_of(nodes, "EventKey")
     elif kind is InboundKind.REVOKED:
@@ -124,6 +125,7 @@ def inbound_of(kind: InboundKind, nodes: Nodes, channel: Channel, received: floa
         received=received,
         to=_needed(nodes, "ToUserName"),
         tapped=tapped,
+        item=item[:_MOST_ADDRESS],
         spelled=sender if channel is Channel.WECOM and not sender.islower() else None,
         task=text_of(nodes, "TaskId") if kind is InboundKind.PRESS else "",
         receipt=receipt_of(nodes) if kind is InboundKind.RECEIPT else None,

@@ -8,7 +8,8 @@ from typing import Any
 from bot.sandbox.life import Life, life_of, moment_of
 from bot.sandbox.phones import spoken
 from bot.sandbox.push_words import CHANNELS, KINDS, REASONS, STATES
-from models.policy import CheckinPolicy, Policy
+from models.booking.mornings import morning_of
+from models.policy import BookingPolicy, CheckinPolicy, Policy
 from models.round import coming_moments
 from models.unsent import step_after
 from models.vacancy import next_morning
@@ -79,7 +80,7 @@ class BotView:
         }
 
     def next_due(self, now: datetime) -> datetime | None:
-        """When the next thing happens by itself after `now`: a push, an unanswered call for help, a round, a talk's end."""
+        """When the next thing happens by itself after `now`: something is told, asked, opened, or ends."""
         pushes = self._rows("SELECT next_at AS due FROM outbox WHERE state = 'queued'")
         calls = self._rows("SELECT ask_until AS due FROM alert WHERE ask_until IS NOT NULL")
         moments = [moment_of(row["due"]) for row in (*pushes, *calls)] + coming_moments(self._policy, now=now)
@@ -88,7 +89,19 @@ class BotView:
         moments += [step_after(moment_of(row["touched_at"]), lasts, reminded=bool(row["reminded"])) for row in talks]
         if (morning := next_morning(self._policy, now=now)) is not None:
             moments.append(morning)
+        moments += self._of_bookings()
         return min((moment for moment in moments if moment > now), default=None)
+
+    def _of_bookings(self) -> list[datetime]:
+        """Reminders and what comes after, the mornings of days with appointments, and the ends of what waits for an answer."""
+        due = self._rows(
+            "SELECT next_at AS due FROM appointment WHERE next_at IS NOT NULL AND step <> 'close'"
+            " UNION SELECT until FROM appointment WHERE state IN ('offered', 'pending')"
+            " UNION SELECT until FROM proposal WHERE state = 'open'"
+        )
+        starts = self._rows("SELECT starts_at FROM appointment WHERE state = 'booked' AND counselor_id IS NOT NULL")
+        mornings = [morning_of(BookingPolicy(), now=moment_of(row["starts_at"])) for row in starts]
+        return [moment_of(row["due"]) for row in due] + mornings
 
     def is_busy(self, now: datetime) -> bool:
         """Whether something that is due has not been settled yet."""

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from bot.sandbox import demo_config, school
+from bot.sandbox import demo_config, school, supply
 from bot.sandbox.bot_view import BotView
 from bot.sandbox.hands import Hands
 from bot.sandbox.listen import LOOPBACK, free_port, make_listener
@@ -132,10 +132,12 @@ class Demo:
         self._config.touch(mode=0o600)
         self._config.write_text(text, encoding="utf-8")
         if self._first:
-            roster = self._home / "roster.csv"
+            roster, offered = self._home / "roster.csv", self._home / "supply.xlsx"
             school.write_roster(roster)
+            supply.write_supply(offered, self._opening.astimezone(ZONE).date(), self._term.last_day)
             self._command("migrate")
             self._command("roster", "import", str(roster), "--yes")
+            self._command("supply", "import", str(offered))
 
     def _command(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "bot.cli", *arguments, "-c", str(self._config)]

@@ -26,6 +26,13 @@ TITLES = {
     PushKind.DORM_REMINDER: "宿舍反馈提醒",
     PushKind.CHECKIN_CAME: "收到小结通知",
     PushKind.CONCERN_CAME: "待查看提醒",
+    PushKind.BOOKING_TOMORROW: "预约提醒",
+    PushKind.BOOKING_SOON: "预约提醒",
+    PushKind.BOOKING_CONFIRMED: "预约答复通知",
+    PushKind.BOOKING_DECLINED: "预约答复通知",
+    PushKind.BOOKING_CALLED_OFF: "预约变动通知",
+    PushKind.PROPOSAL_MADE: "预约变动通知",
+    PushKind.OFFER_MADE: "空位通知",
     PushKind.ALERT: "紧急通知",
     PushKind.ALERT_FACTS: "紧急情况补充",
 }

@@ -115,6 +115,8 @@ def _staff() -> list[Row]:
         ("T012", "贺子川", second, "站长", "", "hezichuan"),
         ("T013", "康怀瑾", first, "学院负责人", "", "kanghuaijin"),
         ("T014", "戴明朗", second, "学院负责人", "", "daiminglang"),
+        ("T015", "柏静好", first, "咨询师", "", "baijinghao"),
+        ("T016", "金朗然", second, "咨询师", "", "jinlangran"),
         ("T021", "苗青阳", first, "辅导员", ";".join(COLLEGES[first]), "miaoqingyang"),
         ("T022", "雷晓舟", second, "辅导员", ";".join(COLLEGES[second][:2]), "leixiaozhou"),
         ("T023", "严知秋", second, "辅导员", COLLEGES[second][2], "yanzhiqiu"),
@@ -160,17 +162,20 @@ def write_roster(path: Path) -> None:
 
 
 def owners() -> tuple[Owner, ...]:
-    """The six people whose phones are shown, all around one class."""
+    """The eight people whose phones are shown: two who would talk and a counselor, then everybody around one class."""
     rows = roster()
     staff = {row.number: row for row in rows}
     officer, committee, student = [row for row in rows if row.class_group == "会计2401"][:3]
+    friend = [row for row in rows if row.class_group == "软件2401"][2]
     return (
-        _student("student", "学生", student, "有事", "我的数据", "帮助"),
+        _student("student", "学生", student, "预约", "我的预约", "有事", "帮助"),
+        _student("friend", "朋友", friend, "预约", "我的预约", "我的数据", "帮助"),
+        _teacher("counselor", "咨询师", staff["T003"], "心理中心", "值班", "我的数据", "帮助"),
         _student("dorm_officer", "宿舍信息员", officer, "宿舍", "有事", "帮助"),
         _student("committee_member", "心理委员", committee, "周报", "有事", "帮助"),
         _teacher("advisor", "辅导员", staff["T021"], "经济管理学院", "看小结", "进度", "帮助"),
         _teacher("station_head", "站长", staff["T011"], "经济管理学院", "进度", "看小结", "帮助"),
-        _teacher("duty", "值班老师", staff[DUTY], "心理中心", "看小结", "帮助"),
+        _teacher("duty", "值班老师", staff[DUTY], "心理中心", "看小结", "待办", "值班", "帮助"),
     )
 
 

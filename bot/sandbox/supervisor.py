@@ -19,7 +19,7 @@ from workers import leash
 
 FAREWELL = 15.0
 POLL = 0.1
-PATIENCE = 30.0
+PATIENCE = 60.0
 PROC = Path("/proc")
 PARTS = ("web", "worker", "scheduler", "valkey")
 STOPPED = "T"

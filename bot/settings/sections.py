@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Mapping
 from datetime import date, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
@@ -214,7 +214,35 @@ class Checkin(Section):
 
 
 class Booking(Section):
-    """Nothing to set yet."""
+    """How counseling is booked; minutes, hours, days as the names say. Rules: docs/rules.md#booking."""
+
+    session_minutes: int = Field(default=50, ge=10, le=240)
+    buffer_before_minutes: int = Field(default=0, ge=0, le=120)
+    buffer_after_minutes: int = Field(default=10, ge=0, le=120)
+    notice_hours: int = Field(default=2, ge=0, le=336)
+    horizon_days: int = Field(default=28, ge=1, le=180)
+    open_per_student: int = Field(default=1, ge=1, le=10)
+    weekly_per_student: int = Field(default=1, ge=0, le=7)
+    daily_per_counselor: int = Field(default=6, ge=0, le=24)
+    weekly_per_counselor: int = Field(default=20, ge=0, le=80)
+    hold_minutes: int = Field(default=5, ge=1, le=60)
+    cancel_notice_hours: int = Field(default=24, ge=0, le=336)
+    change_notice_hours: int = Field(default=24, ge=0, le=336)
+    changes: int = Field(default=2, ge=0, le=20)
+    confirm: Literal["at_once", "by_hand"] = "at_once"
+    answer_by: TimeOfDay = time(12)
+    offer_hours: int = Field(default=2, ge=1, le=72)
+    proposal_hours: int = Field(default=24, ge=1, le=168)
+    remind_at: TimeOfDay = time(20)
+    remind_before_hours: int = Field(default=2, ge=1, le=24)
+    morning_at: TimeOfDay = time(8)
+    misses: int = Field(default=3, ge=1, le=20)
+    misses_within_days: int = Field(default=90, ge=7, le=400)
+    late_after_minutes: int = Field(default=20, ge=5, le=120)
+    dual_relation: Literal["hide", "warn"] = "hide"
+    station_first: bool = True
+    centre_phone: str = ""
+    centre_mailbox: str = ""
 
 
 class Urgent(Section):
@@ -236,6 +264,8 @@ class Retention(Section):
     message_key_days: int = Field(default=30, ge=1, le=365)
     push_days: int = Field(default=180, ge=7, le=3650)
     stored_reply_hours: int = Field(default=24, ge=1, le=168)
+    booking_days: int = Field(default=730, ge=90, le=3650)
+    booking_words_days: int = Field(default=30, ge=1, le=365)
 
 
 class Settings(BaseSettings):

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 
 from models import clock, db
+from models.booking.walking import next_step
 from models.db import Fixed
 from models.outbox import LATE_NAMES, PushState, next_due
 from models.pulse import last_beat
@@ -144,7 +145,7 @@ class _Outbox:
         """What is under way, what became of the rest, and whether anybody looks after it."""
         with db.unit_of_work(write=False) as session:
             live = {state: _count(session, state) for state in COUNTS}
-            oldest = next_due(session)
+            oldest, step = next_due(session), next_step(session)
             sums = [(*row[:4], row[4]) for row in SUMS.all(session)]
             pulses = {name: _pulse(session, name) for name in WATCHED}
         rows = GaugeMetricFamily("outbox_rows", "Pushes that have not ended, by state.", labels=["state"])
@@ -154,6 +155,12 @@ class _Outbox:
         waited = (clock.now() - oldest).total_seconds() if oldest else 0.0
         yield GaugeMetricFamily(
             "outbox_oldest_due_seconds", "How long the oldest due push has waited.", max(0.0, waited)
+        )
+        late = (clock.now() - step).total_seconds() if step else 0.0
+        yield GaugeMetricFamily(
+            "appointment_oldest_step_seconds",
+            "How long the oldest due step of an appointment has waited.",
+            max(0.0, late),
         )
         yield from _ends(sums)
         yield from _lateness(sums)

@@ -104,7 +104,7 @@ def not_about_oneself(session: Session, actor: Actor, result: Any, *, now: datet
 def concern(talk: Talk) -> Dialogue:
     """Something on one's mind, on any day: about somebody, or about oneself."""
     if (yield from ask(ABOUT)) is About.MYSELF:
-        alert_id = yield from once("alert", lambda: _alert_about_oneself(talk), undo=not_about_oneself)
+        alert_id = yield from once("alert", lambda: alert_about_oneself(talk), undo=not_about_oneself)
         return (yield from for_oneself(talk, alert_id))
     answers = yield from concerning(talk)
     named = answers["subject"]["typed"] or (
@@ -117,6 +117,7 @@ def concern(talk: Talk) -> Dialogue:
     return talk.say("concern.done" if receipt["reached"] else "concern.done_later", told=talk.teachers(receipt["told"]))
 
 
-def _alert_about_oneself(talk: Talk) -> int:
+def alert_about_oneself(talk: Talk) -> int:
+    """A call for help for oneself, from inside a conversation; its question of being safe stands open."""
     it = raise_alert(talk.session, talk.actor, Trigger.SELF, policy=talk.policy.duty, now=talk.now, asks=True)
     return it.id or 0

@@ -6,6 +6,8 @@ from flask import Blueprint, Response, render_template
 
 from handlers.words.catalogue import Words
 from models import clock
+from models.booking.desk import access_clients_page
+from models.booking.tasks import access_task_page
 from models.db import unit_of_work
 from models.errors import NotFoundError
 from models.link import find_link, spend_link
@@ -33,10 +35,10 @@ def opened_routes(words: Words, policy: Policy) -> Blueprint:
         """A button; looking spends nothing."""
         try:
             with unit_of_work(write=False) as session:
-                find_link(session, token, now=clock.now())
+                target = find_link(session, token, now=clock.now()).target
         except NotFoundError as error:
             return page("over.html", 404, key=error.key)
-        return page("ask.html")
+        return page("ask.html", title=_title(target))
 
     @routes.post("/<token>")
     def show(token: str) -> Response:
@@ -49,9 +51,20 @@ def opened_routes(words: Words, policy: Policy) -> Blueprint:
                 if what == "alert":
                     it = access_alert_page(session, policy.duty, link.person_id, int(number), now=now)
                     return page("alert.html", it=it)
+                if what == "clients":
+                    clients = access_clients_page(session, link.person_id, int(number), policy=policy.booking, now=now)
+                    return page("clients.html", clients=clients)
+                if what == "client":
+                    who = access_task_page(session, link.person_id, int(number), policy=policy.booking, now=now)
+                    return page("client.html", it=who)
                 read = access_class_page(session, policy.checkin, link.person_id, int(number), now=now)
                 return page("summary.html", it=read)
         except NotFoundError as error:
             return page("over.html", 404, key=error.key)
 
     return routes
+
+
+def _title(target: str) -> str:
+    """The key of what a link opens, before it is opened."""
+    return "page.open_clients" if target.startswith("client") else "page.open_title"

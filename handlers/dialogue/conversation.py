@@ -33,15 +33,17 @@ Unsent = Callable[[Session, Actor, list[dict[str, Any]]], int | None]
 EVERYBODY = "everybody"
 BOUND = "bound"
 STAFF = "staff"
-Who = str | frozenset[Role]
+Who = str | frozenset[Role] | Callable[[Actor], bool]
 _KEY = re.compile(r"^[a-z][a-z_]*(\.[a-z][a-z_0-9]*)+$")
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """A script, its start words, and who may start it.
+    """A script, its start words, and who may start it: everybody of a kind, whoever holds a role, or who a question says yes to.
 
     `light`: leaving it loses nothing, so nobody is asked. `unsent` reads off its log what its teachers are still to be told.
+    `cancels`: whether 「取消」 with nothing open means it. `means`: what a message with nothing open says to it, None when it
+    is not meant. `listed_for`: whose menu names it, when that is not everybody who may start it.
     """
 
     name: str
@@ -51,6 +53,9 @@ class Conversation:
     questions: tuple[Question[object], ...]
     light: bool
     unsent: Unsent | None = None
+    cancels: Callable[[Talk], bool] | None = None
+    means: Callable[[str], str | None] | None = None
+    listed_for: Kind | None = None
 
     def open_to(self, actor: Actor) -> bool:
         """Whether somebody may start it. What they see inside is another question."""
@@ -58,25 +63,34 @@ class Conversation:
             return True
         if actor.person_id is None:
             return False
+        if callable(self.who):
+            return self.who(actor)
         if isinstance(self.who, str):
             return self.who == BOUND or actor.kind is Kind.STAFF
         return any(post.role in self.who for post in actor.posts)
+
+    def listed_to(self, actor: Actor) -> bool:
+        """Whether somebody's menu names it."""
+        return bool(self.start) and self.open_to(actor) and self.listed_for in {None, actor.kind}
 
 
 def conversation(
     name: str,
     *,
     start: Iterable[str] = (),
-    who: Role | Collection[Role] | str = BOUND,
+    who: Role | Collection[Role] | str | Callable[[Actor], bool] = BOUND,
     light: bool = False,
     unsent: Unsent | None = None,
+    cancels: Callable[[Talk], bool] | None = None,
+    means: Callable[[str], str | None] | None = None,
+    listed_for: Kind | None = None,
 ) -> Callable[[Callable[[Talk], Dialogue]], Conversation]:
     """Declare a conversation. Its questions stand above it in its file, so that the start-up can check them."""
-    allowed: Who = who if isinstance(who, str) and not isinstance(who, Role) else _roles(who)
+    allowed: Who = who if callable(who) or (isinstance(who, str) and not isinstance(who, Role)) else _roles(who)
 
     def declare(script: Callable[[Talk], Dialogue]) -> Conversation:
         questions = tuple(value for value in script.__globals__.values() if isinstance(value, Question))
-        return Conversation(name, script, tuple(start), allowed, questions, light, unsent)
+        return Conversation(name, script, tuple(start), allowed, questions, light, unsent, cancels, means, listed_for)
 
     return declare
 

@@ -41,6 +41,7 @@ class Heard:
     text: str
     is_text: bool = True
     tapped: bool = False
+    item: str = ""  # the name of the line of a message menu that was tapped
     safety: Safety = field(init=False)
 
     def __post_init__(self) -> None:
@@ -162,6 +163,16 @@ class Choice(_Listed[E]):
     @override
     def from_json(self, value: Any) -> E:
         return self._members(value)
+
+
+class Among(Choice[E]):
+    """One of those of an enum's members that `values["only"]` names: the others cannot be had just now."""
+
+    kind = "among"
+
+    @override
+    def options(self, talk: "Talk", values: dict[str, Any]) -> Options:
+        return [option for option in super().options(talk, values) if option[0] in values["only"]]
 
 
 class Several(_Listed[list[E]]):

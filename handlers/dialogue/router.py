@@ -27,6 +27,7 @@ from handlers.dialogue.waiting import MOST_BYTES, StillTrue, Waiting
 from handlers.words.catalogue import Words
 from models import clock
 from models.alert import standing
+from models.card import tapped
 from models.db import is_database_error
 from models.errors import DomainError
 from models.policy import Policy
@@ -169,11 +170,11 @@ class Router:
             it.stack.leave_for = None
             return self._waiting(it)
         started = self.registry.started_by(it.heard.text) if it.heard.is_text else None
+        if started is not None and (too_late := self._tapped_too_late(it)) is not None:
+            return too_late
         if it.stack.top is not None:
             return self._open(it, started)
-        if started is not None:
-            return self._start(it, started)
-        return self._one_line(it) or self._menu(it)
+        return self._start(it, started) if started is not None else self._one_line(it) or self._menu(it)
 
     def _is_a_number(self, it: Meeting) -> bool:
         question = self._question(it)
@@ -233,10 +234,21 @@ class Router:
     def _cancel(self, it: Meeting) -> str:
         top = it.stack.top
         if top is None:
-            return f"{self.words('dialogue.nothing_open')}\n\n{self._menu(it)}"
+            meant = self._cancels(it)
+            return self._start(it, meant) if meant else f"{self.words('dialogue.nothing_open')}\n\n{self._menu(it)}"
         said = self._cancelled(it, top)
         below = it.stack.top
         return f"{said}\n\n{self._where_we_were(below)}" if below is not None else said
+
+    def _cancels(self, it: Meeting) -> Conversation | None:
+        """What 「取消」 means with nothing open: what somebody was just reminded of, if they were."""
+        if it.actor.person_id is None:
+            return None
+        talk = Talk(it.session, it.actor, self.words, self.policy, it.now)
+        for each in self.registry.by_name.values():
+            if each.cancels is not None and each.open_to(it.actor) and each.cancels(talk):
+                return each
+        return None
 
     def _cancelled(self, it: Meeting, top: Frame) -> str:
         """Let a talk go, and say what stands nevertheless."""
@@ -322,7 +334,7 @@ class Router:
         lines = [
             self.words("dialogue.menu_line", word=each.start[0], what=self.words(f"{each.name}.menu"))
             for each in self.registry.by_name.values()
-            if each.start and each.open_to(it.actor) and f"{each.name}.menu" in self.words
+            if f"{each.name}.menu" in self.words and each.listed_to(it.actor)
         ]
         return self.words("dialogue.menu", name=it.actor.name, lines="\n".join(lines))
 
@@ -354,7 +366,7 @@ class Router:
             return self._where_we_were(top)
         if not self._may_start(it, started):
             return f"{self._refused(it, started)}\n\n{self._where_we_were(top)}"
-        it.stack.leave_for = started.name
+        it.stack.leave_for, it.stack.leave_with = started.name, self._meant(it)
         return self._leave_question(top, started)
 
     def _let_go(self, it: Meeting, frame: Frame) -> None:
@@ -374,7 +386,9 @@ class Router:
         if it.heard.tapped or current is None or question is None or entry is None or question.kind in NAMES:
             return True  # any word could be a name, but a start word is none
         talk = Talk(it.session, it.actor, self.words, self.policy, it.now)
-        return not isinstance(question.read(it.heard, entry["o"], talk), Read)
+        found = question.read(it.heard, entry["o"], talk)
+        # Inside 「帮同学约」 stands a wish about 同学; a whole start word is never meant as one.
+        return not isinstance(found, Read) or (question.kind == "times" and "option" not in found.value)
 
     def _leave_question(self, top: Frame, to: Conversation) -> str:
         current = self._title(self.registry.by_name.get(top.name))
@@ -390,7 +404,7 @@ class Router:
         said = plain(it.heard.text)
         if at == 0 or said in self._namings("去", to):
             self._let_go(it, top)
-            return self._start(it, to)
+            return self._start(it, to, it.stack.leave_with)
         # Any other number was meant for this question, not for the one underneath, which is shown again.
         if at is not None or said in self._namings("接着", self.registry.by_name.get(top.name)):
             return self._shown(top)
@@ -419,14 +433,37 @@ class Router:
             it.stack.frames.append(waiting)
             return self._where_we_were(waiting)
         it.failures = 0
-        it.stack.frames.append(Frame(what.name, it.now, args or {}, []))
+        it.stack.frames.append(Frame(what.name, it.now, {**self._meant(it), **(args or {})}, []))
         return self._play(it, None)
 
+    @staticmethod
+    def _meant(it: Meeting) -> dict[str, Any]:
+        """What a tapped line of a message menu spoke of: an old button is about its own appointment, not about the next."""
+        meant = tapped(it.session, it.actor, it.heard.item, now=it.now) if it.heard.item else None
+        return {} if meant is None else {"appointment": meant.appointment_id}
+
+    def _tapped_too_late(self, it: Meeting) -> str | None:
+        """What to say of a tapped line whose appointment is over; None when there is still something to be done."""
+        meant = tapped(it.session, it.actor, it.heard.item, now=it.now) if it.heard.item else None
+        if meant is None or meant.over is None:
+            return None
+        said, top = self.words(f"push.tapped.{meant.over.value}"), it.stack.top
+        return said if top is None else f"{said}\n\n{self._where_we_were(top)}"
+
     def _one_line(self, it: Meeting) -> str | None:
-        """`绑定 NUMBER NAME LAST4`: a start word with its answers behind it."""
-        found = _ONE_LINE.match(folded(it.heard.text)) if it.heard.is_text else None
+        """`绑定 NUMBER NAME LAST4`: a start word with its answers behind it; 「我想约下周三下午」: a sentence that means one."""
+        if not it.heard.is_text:
+            return None
+        found = _ONE_LINE.match(folded(it.heard.text))
         what = self.registry.started_by(found[1]) if found else None
-        return None if what is None or found is None else self._start(it, what, {"rest": found[2]})
+        if what is not None and found is not None:
+            return self._start(it, what, {"rest": found[2]})
+        for each in self.registry.by_name.values():
+            its_people = it.actor.person_id is not None and each.listed_for in {None, it.actor.kind}
+            rest = each.means(it.heard.text) if each.means is not None and its_people else None
+            if rest is not None:
+                return self._start(it, each, {"rest": rest})
+        return None
 
     def _play(self, it: Meeting, heard: Heard | None) -> str:
         """Run the top conversation; when it ends, come back to the one underneath."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import orjson
 
@@ -16,6 +17,7 @@ class Stack:
 
     frames: list[Frame] = field(default_factory=list)
     leave_for: str | None = None
+    leave_with: dict[str, Any] = field(default_factory=dict)  # what the other one would begin with
     touched: datetime | None = None  # by the machine's clock
 
     @classmethod
@@ -25,7 +27,8 @@ class Stack:
             return cls()
         value = orjson.loads(talk.log)
         frames = [Frame.from_json(each) for each in value["stack"]]
-        return cls(frames, value.get("leave_for"), datetime.fromisoformat(value["touched"]))
+        touched = datetime.fromisoformat(value["touched"])
+        return cls(frames, value.get("leave_for"), value.get("leave_with") or {}, touched)
 
     def dump(self) -> bytes | None:
         """To the stored log; None when nothing is open."""
@@ -34,6 +37,7 @@ class Stack:
         value = {
             "stack": [frame.as_json() for frame in self.frames],
             "leave_for": self.leave_for,
+            "leave_with": self.leave_with if self.leave_for else {},
             "touched": clock.machine().isoformat(),
         }
         return orjson.dumps(value)

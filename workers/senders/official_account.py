@@ -1,4 +1,4 @@
-"""公众号: a customer-service text while the person's window is open, else a template message.
+"""公众号: a customer-service text while the person's window is open, with lines to tap where it has any; else a template message.
 
 The text cannot be told from its repeat by the platform; the template message can, for ten minutes, by its `client_msg_id`.
 """
@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from models.booking.pressing import SPOKEN
 from models.channel import Channel
 from models.errors import SettingsError
 from models.outbox import PushKind, Route, WayName
@@ -83,20 +84,37 @@ class OfficialAccountSender:
             return self._made
 
     def ways(self, parcel: Parcel) -> Sequence[Way]:
-        """The text inside the window, then the kind's template, or the one that only says that something waits."""
-        text = Way(WayName.TEXT, repeatable=False, windowed=True, send=partial(self._send_text, parcel))
+        """Inside the window the text, then the kind's template, or the one that only says that something waits.
+
+        A text that can be tapped is tried first: an account may lack the right to send it.
+        """
+        inside = [self._menu(parcel)] if parcel.buttons and all(it in SPOKEN for it, _ in parcel.buttons) else []
+        inside.append(self._plain(parcel))
         form = self._templates.get(parcel.kind)
         short = parcel.short
         if form is None:
             form, short = self._templates.get(PushKind.DIGEST), parcel.hint
         if form is None:
-            return [text]
+            return inside
         send = partial(self._send_template, parcel, form, short)
-        return [text, Way(WayName.TEMPLATE, repeatable=True, windowed=False, send=send, remembers=REMEMBERS)]
+        return [*inside, Way(WayName.TEMPLATE, repeatable=True, windowed=False, send=send, remembers=REMEMBERS)]
 
     def is_lost(self, code: int | None) -> bool:
         """Whether the person does not follow the account any more."""
         return is_lost(Channel.OFFICIAL_ACCOUNT, code)
+
+    def _plain(self, parcel: Parcel) -> Way:
+        return Way(WayName.TEXT, repeatable=False, windowed=True, send=partial(self._send_text, parcel))
+
+    def _menu(self, parcel: Parcel) -> Way:
+        return Way(WayName.MENU, repeatable=False, windowed=True, send=partial(self._send_menu, parcel))
+
+    def _send_menu(self, parcel: Parcel, until: float) -> None:
+        # A tap comes back as a text: the line's content, with its id beside it, today or in a year.
+        lines = [{"id": f"{parcel.dedupe}-{button.value}", "content": caption} for button, caption in parcel.buttons]
+        menu = {"head_content": parcel.text, "list": lines, "tail_content": ""}
+        body = {"touser": parcel.to.address, "msgtype": "msgmenu", "msgmenu": menu}
+        self.client.send("message/custom/send", body, until=until, attempt=parcel.attempt)
 
     def _send_text(self, parcel: Parcel, until: float) -> None:
         body = {"touser": parcel.to.address, "msgtype": "text", "text": {"content": parcel.text}}

@@ -695,5 +695,5 @@ function poke() {
   waiting = setTimeout(look, 60);
 }
 
-choose(NARROW.matches ? "committee_member" : "student", { scroll: false });
+choose("student", { scroll: false });
 look();
