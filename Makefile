@@ -9,8 +9,13 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/xinqiao demo
 
+# First what needs nobody's quiet: in two processes, in memory where there are 6 GB of it. Then, alone, whatever measures or kills.
 test: $(READY)
-	$(BIN)/python -m pytest -q
+	@room=$$(mktemp -d); \
+	if [ "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 6000000 ] 2>/dev/null; then rm -r "$$room"; room=$$(mktemp -d -p /dev/shm); fi; \
+	trap 'rm -rf "$$room"' EXIT; \
+	TMPDIR="$$room" $(BIN)/python -m pytest -q -m "not slow and not browser" -n 2 --dist worksteal
+	$(BIN)/python -m pytest -q -m "slow or browser"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 
-PARTS = ("turns", "clients", "pushes", "auditor", "import_load")
+PARTS = ("turns", "clients", "pushes", "auditor", "import_load", "when", "slots", "race", "booking")
 
 print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}", flush=True)
 for part in [part for part in PARTS if part in sys.argv[1:]] or PARTS:

@@ -108,6 +108,7 @@ def test_metrics_show_what_is_under_way_and_how_the_rest_ended(world: World) -> 
     states = {state: shown[f'outbox_rows{{state="{state}"}}'] for state in ("queued", "sending", "carried", "held")}
     assert states == {"queued": 2, "sending": 1, "carried": 1, "held": 1}
     assert 90 <= shown["outbox_oldest_due_seconds"] < 120
+    assert shown["appointment_oldest_step_seconds"] == 0
     assert shown['outbox_ended{channel="wecom",reason="in digest",state="accepted"}'] == 4
     assert shown['push_attempts{channel="wecom",code="81013",outcome="refused"}'] == 2
     buckets = [shown[f'push_lateness_seconds_bucket{{channel="wecom",le="{name}"}}'] for name in LATE_NAMES]

@@ -42,13 +42,13 @@ def test_both_platforms_get_our_menu(
     push_menu(settings)
 
     menus = [platform.official.menu, platform.wecom.menu]
-    for menu in menus:
+    for menu, name in zip(menus, ("约谈", "工作"), strict=True):
         assert menu is not None
-        assert [button["name"] for button in menu["button"]] == ["小结", "我的", "找人帮忙"]
+        assert [button["name"] for button in menu["button"]] == [name, "我的", "找人帮忙"]
         assert menu["button"][2] == {"type": "click", "name": "找人帮忙", "key": "紧急"}
     first, second = ([item["key"] for item in menu["button"][0]["sub_button"]] for menu in menus if menu)
-    assert first == ["周报", "宿舍", "有事"]
-    assert second == ["看小结", "进度", "有事"]
+    assert first == ["预约", "我的预约", "帮同学约", "有事"]
+    assert second == ["看小结", "进度", "值班", "待办", "有事"]
     created = [row for row in platform.log if row["api"].endswith("menu/create")]
     assert len(created) == 2
     assert capsys.readouterr().out.count("菜单换好了") == 2

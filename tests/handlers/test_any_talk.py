@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,8 +16,14 @@ from handlers.dialogue.conversation import GLOBAL_WORDS, Registry
 from handlers.dialogue.question import Heard
 from handlers.dialogue.router import Router
 from models import clock, db, seal
+from models.booking.alternatives import could_propose
+from models.booking.proposing import lapse_proposals, propose
+from models.booking.table import Appointment, Side
+from models.booking.taking import By
 from models.channel import Channel
 from models.db import savepoint
+from models.policy import Confirming
+from tests.appointments import book_at, local
 from tests.conftest import KEY
 from tests.engines import fresh_database_url
 from tests.handlers.small import (
@@ -24,13 +31,15 @@ from tests.handlers.small import (
     undo,
 )
 from tests.handlers.stage import LAW, REPLY_BYTES, Stage, draw_words
+from tests.supply import SHEN, STATION, make_supply
 from tests.world import SUNDAY_EVENING, World, make_world
 from workers.still_true import holds
 
-CAST = ["committee", "second", "officer", "student", "advisor", "head", "duty", "leader", "stranger"]
+CAST = ["committee", "second", "officer", "student", "advisor", "head", "duty", "leader", SHEN, STATION, "stranger"]
 STAFF = {"advisor", "head", "duty", "leader"}
 OFTEN = {"committee": ["周报"], "second": ["小结"], "officer": ["宿舍"], "stranger": ["绑定"]}
 OFTEN |= {who: ["看小结", "进度"] for who in STAFF}
+OFTEN |= {key: ["值班", "建议改期", "加开", "请假"] for key in (SHEN, STATION)} | {"duty": ["待办", "值班", "看小结"]}
 STARTS = [word for each in CONVERSATIONS for word in each.start]
 GLOBALS = [word for words in GLOBAL_WORDS.values() for word in words]
 NAMES = ["何小雨", "0102", "2023010104", "王同学", "林晓禾", "9999", "０１０３"]
@@ -51,7 +60,10 @@ JUNK = [
 ]
 JUNK += ["两三个", "-1", "1.5", "救命", "他说不想活了"]
 BINDING = ["绑定 2023010103 何小雨 0103", "绑定 2023010199 某某 0000", "绑定", "2023010103", "0103"]
-TOKEN = re.compile(r"/open/\S+")
+STRETCHES = ["周四下午关掉", "周六上午9点到11点加开", "12月1日到3日请假", "周四", "每周四关掉", "昨天请假"]
+TOKEN = re.compile(r"/(?:open|calendar)/\S+")
+TOKENS = {"link", "names", "who", "calendar"}
+"""The steps that make one."""
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +73,26 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     seal.use_keys([KEY])
     connected = db.connect(fresh_database_url("sqlite", folder))
     world = make_world(folder, connected.url.render_as_string(hide_password=False), KEY)
+    busy(world)
     for who in CAST[:-1]:
         world.phone(who, address=who)
     yield world
     connected.dispose()
     clock.stop_moving()
+
+
+def busy(world: World) -> None:
+    """Counselors with something in their calendars, and something that waits for the centre."""
+    supply, policy = make_supply(world), world.policy.booking
+    by_hand = replace(policy, confirming=Confirming.BY_HAND)
+    book_at(world, "student", supply.shen, local("2026-11-16 09:00"))
+    book_at(world, "officer", supply.shen, local("2026-11-17 14:00"), policy=by_hand)
+    book_at(world, "second", supply.station, local("2026-11-18 14:00"))
+    id_ = book_at(world, "neighbour", supply.shen, local("2026-11-19 14:00"))
+    with db.unit_of_work() as session:
+        slots = could_propose(session, session.get_one(Appointment, id_), policy=policy, now=world.now)[:1]
+        propose(session, By(world.people[SHEN], Side.COUNSELOR), id_, slots, policy=policy, now=world.now)
+        lapse_proposals(session, policy=policy, now=world.now + timedelta(hours=25))
 
 
 def labels(world: World) -> list[str]:
@@ -91,7 +118,7 @@ KINDS = st.sampled_from(["text"] * 18 + ["tap", "picture"])
 PAUSES = st.sampled_from([1] * 20 + [40, 300, 1500])
 
 
-@given(st.data(), st.sampled_from([*CAST, *["committee", "officer", "student"] * 3]), st.integers(4, 25))
+@given(st.data(), st.sampled_from([*CAST, *["committee", "officer", "student", "duty", SHEN] * 3]), st.integers(4, 25))
 @settings(LAW, max_examples=200)
 def test_the_real_conversations_never_fail_and_can_always_be_left(
     school: World, data: st.DataObject, who: str, count: int
@@ -101,7 +128,7 @@ def test_the_real_conversations_never_fail_and_can_always_be_left(
         st.sampled_from(labels(school)),
         st.sampled_from(STARTS),
         st.sampled_from([*GLOBALS, "返回", "返回"]),
-        st.sampled_from(NAMES + BINDING),
+        st.sampled_from(NAMES + BINDING + STRETCHES),
         st.sampled_from(JUNK),
         st.text(max_size=12),
     )
@@ -131,7 +158,7 @@ def without_tokens(reply: str, frames: list[dict[str, Any]]) -> tuple[str, list[
     """A link's token is the one thing that is new each time."""
     for frame in frames:
         for entry in frame["log"]:
-            if entry["k"] == "once" and entry["n"].startswith("link"):
+            if entry["k"] == "once" and entry["n"].split("#")[0] in TOKENS:
                 entry["v"] = "token"
             if "s" in entry:
                 entry["s"] = TOKEN.sub("", entry["s"])

@@ -60,11 +60,27 @@ def declared(
 def test_start_words_roles_and_order_are_one_visible_list() -> None:
     listed = []
     for each in CONVERSATIONS:
-        who = each.who if isinstance(each.who, str) else "、".join(sorted(ALWAYS[f"role_{role}"] for role in each.who))
+        who = each.who if isinstance(each.who, str) else getattr(each.who, "__name__", None)
+        if isinstance(each.who, frozenset):
+            who = "、".join(sorted(ALWAYS[f"role_{role}"] for role in each.who))
         listed.append(f"{' '.join(each.start) or '-'} | {each.name} | {who}")
     print("\n".join(listed))  # noqa: T201 — `pytest -s` shows it
 
     assert [(each.start, each.name) for each in CONVERSATIONS] == [
+        (("预约",), "booking"),
+        (("我的预约",), "my_appointments"),
+        (("改时间",), "change_time"),
+        (("取消预约", "来不了"), "cancel_appointment"),
+        (("我会来",), "coming"),
+        (("要",), "take_offer"),
+        (("继续等",), "wait_on"),
+        (("聊得怎么样",), "feedback"),
+        (("帮同学约",), "for_a_friend"),
+        (("值班",), "desk"),
+        (("待办",), "tasks"),
+        (("建议改期",), "proposing"),
+        (("加开",), "open_hours"),
+        (("请假",), "on_leave"),
         (("周报", "小结"), "class_checkin"),
         (("宿舍",), "dorm_checkin"),
         (("有事",), "concern"),
@@ -75,7 +91,9 @@ def test_start_words_roles_and_order_are_one_visible_list() -> None:
         (("换绑",), "rebinding"),
         ((), "urgent"),
     ]
-    assert {each.name: each.who for each in CONVERSATIONS if not isinstance(each.who, frozenset)} == {
+    assert {each.name: each.who for each in CONVERSATIONS if isinstance(each.who, str)} == {
+        **dict.fromkeys(("booking", "my_appointments", "change_time", "cancel_appointment", "coming"), BOUND),
+        **dict.fromkeys(("take_offer", "wait_on", "feedback", "for_a_friend"), BOUND),
         "concern": BOUND,
         "summaries": STAFF,
         "my_data": BOUND,

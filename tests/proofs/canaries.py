@@ -48,6 +48,12 @@ PLANTED = MappingProxyType(
         "talk.log": "what was typed and not sent",
         "inbox.reply": "replies that repeat what was typed",
         "roster_step.body": "a staged row of an import",
+        "appointment.body": "topic, note and reason of a booking",
+        "waiter.body": "what somebody who waits wants to talk about",
+        "counselor.qualification": "as the centre has it",
+        "counselor.place": "where they meet people",
+        "room.name": "as the centre names it",
+        "room.place": "how to get there",
         "outbox.data": "whatever a row holds beside what its kind declares",
     }
 )
@@ -69,6 +75,8 @@ NOT_PLANTED = MappingProxyType(
         "talk.dropped": "a conversation's name", "pulse.name": "ours", "check_value.sealed": "one word of ours",
         "bind_code.code_digest": "a digest", "bind_failure.number_digest": "a digest", "link.token_digest": "a digest",
         "link.target": "`kind:id`", "concern.ref": "random", "checkin.state": "one of a few answers",
+        "counselor.modes": "ours", "counselor.topics": "ours", "counselor.calendar": "a digest", "opening.modes": "ours",
+        "opening_change.modes": "ours", "consent.subject": "ours", "consent.version": "a digest", "feedback.month": "a month",
         "inbox.key": "the platform's name of a message", "roster_import.totals": "counts",
         "roster_step.kind": "ours", "subscription.template_id": "the account's own",
     }
@@ -82,6 +90,7 @@ MAY_HOLD: Mapping[str, frozenset[str]] = MappingProxyType(
         "name": frozenset([STAFF]),
         "who": frozenset([STAFF, UNIT]),  # staff by name, a student by unit and office
         **dict.fromkeys(("count", "came", "missing", "waiting", "platform"), frozenset()),
+        **dict.fromkeys(("when", "before", "until", "day", "answer"), frozenset()),  # moments, and which one was taken
     }
 )
 """All fields that any push may show, and what may be found in each: staff and units, nobody else."""

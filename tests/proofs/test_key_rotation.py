@@ -20,6 +20,9 @@ from bot.sandbox.callbacks import read_reply, sign, text_message
 from bot.settings import Settings, load_settings
 from models import db
 from models.audit import Fact
+from models.booking.table import Haste, Side
+from models.booking.taking import By
+from models.booking.waiting import join
 from models.check_value import check_keys
 from models.inbox import store_reply, take
 from models.seal import Keyring
@@ -27,6 +30,7 @@ from models.sealed import SEALED, old_values, resealed
 from models.talk import TalkLog
 from tests.conftest import KEY
 from tests.proofs.processes import ROOT, Nursery, Web, environment
+from tests.supply import make_supply
 from tests.world import AES_KEY, World
 
 NEW = "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkj"
@@ -89,7 +93,12 @@ def spoken(world: World) -> World:
     student.talks("有事", "2", "班里的同学", "两天没来", "1", "1", "1", "1")
     student.says("我不想活了")
     world.phone("officer").says("宿舍")
+    make_supply(world)
+    booked = world.phone("neighbour").talks("预约", "1", "1", "1", "睡眠", "1", "1")
+    assert booked.startswith("约好了")
+    waits, by = world.people["second"], By(world.people["second"], Side.STUDENT)
     with db.unit_of_work() as session:
+        join(session, by, waits, Haste.NORMAL, body={"topic": "sleep"}, now=world.now)
         check_keys(session)
     with db.unit_of_work(write=False) as session:
         for it in SEALED:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import redis
 from prometheus_client import CollectorRegistry, Counter, generate_latest
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from bot.log import JsonFormatter, Record
 from bot.sandbox.faults import FaultKind
@@ -27,12 +27,20 @@ from bot.sandbox.wecom import Corp
 from bot.settings import load_settings
 from models import clock, db
 from models.audit import Audit
+from models.booking.acting import book, cancel, move
+from models.booking.attending import missed
+from models.booking.proposing import decline, propose
+from models.booking.slots import free_slots
+from models.booking.table import ChangeKind, Counselor, Haste, Mode, Opening, OpeningChange, Room, Side
+from models.booking.taking import By, hold
+from models.booking.waiting import join
 from models.channel import Channel
 from models.contact import Contact, contacts_of
 from models.outbox import (
     ENDS,
     KINDS,
     PLANNED_NEVER,
+    Audience,
     PushAttempt,
     PushKind,
     Reason,
@@ -171,7 +179,7 @@ class Place:
     def deliver(self) -> None:
         """Ring, and wait for the workers."""
         open_queue(self.valkey.url).enqueue(Job.DRAIN.value)
-        until(self.all_ended, seconds=30)
+        until(self.all_ended, seconds=60)
 
     def search(self, tap: Tap) -> int:
         """Look through all that has left the database; returns how many messages that was. Raises: FoundError."""
@@ -435,7 +443,10 @@ def ticked_since(moment: datetime) -> bool:
     return last is not None and last[0] > moment
 
 
-NEVER_HERE = {PushKind.CARD_TRIAL, PushKind.CARD_CLOSED, PushKind.STALLED}
+OF_BOOKINGS = {kind for kind, rule in KINDS.items() if rule.audience in {Audience.CLIENT, Audience.COUNSELOR}} | {
+    PushKind.BOOKING_WAITS, PushKind.PROPOSAL_UNANSWERED, PushKind.NO_OPEN_SLOT, PushKind.OFTEN_MISSED,
+}  # fmt: skip
+NEVER_HERE = {PushKind.CARD_TRIAL, PushKind.CARD_CLOSED, PushKind.STALLED} | OF_BOOKINGS
 """Kinds of which this week has none."""
 
 
@@ -471,6 +482,106 @@ def test_in_a_week_of_check_ins_concerns_and_calls_nothing_leaks(place: Place, t
 
     assert place.search(tap) > 20
     assert {it.kind for it in world.pushes()} >= set(KINDS) - NEVER_HERE
+
+
+# ── bookings ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Desk:
+    """Two counselors with hours, of whom every text is a canary."""
+
+    place: Place
+    counselors: list[int] = field(default_factory=list)
+
+    def open(self) -> None:
+        """Weekdays from nine to five, in a room."""
+        world, aviary = self.place.world, self.place.aviary
+        with db.unit_of_work() as session:
+            where, inside = aviary.text("how to get to a room"), world.units["测试学院"]
+            for who in ("teacher", "head"):
+                room = Room(name=aviary.text("a room's name"), place=where, unit_id=inside)
+                session.add(room)
+                session.flush()
+                it = Counselor(
+                    person_id=world.people[who], qualification=aviary.text("a qualification"), unit_id=inside,
+                    place=aviary.text("a counselor's place"), room_id=room.id, created_at=world.now,
+                )  # fmt: skip
+                session.add(it)
+                session.flush()
+                self.counselors.append(it.id or 0)
+                for weekday in range(5):
+                    session.add(Opening(counselor_id=it.id, weekday=weekday, starts=9 * 60, ends=17 * 60))
+
+    def by(self, who: str, side: Side = Side.STUDENT) -> By:
+        """Somebody who acts."""
+        return By(self.place.world.people[who], side)
+
+    def holds(self, session: Session, who: str, day: int, hour: int, **more: Any) -> int:
+        """Somebody keeps a time; returns its id."""
+        starts_at = datetime(2026, 11, day, hour, tzinfo=self.place.world.policy.booking.zone)
+        it = hold(
+            session, self.by(who), self.place.world.people[who], starts_at, Mode.IN_PERSON,
+            counselor_id=self.counselors[0], **self.rules, **more,
+        )  # fmt: skip
+        return it.id or 0
+
+    def books(self, session: Session, who: str, day: int, hour: int) -> int:
+        """Somebody books a time, and says what about."""
+        body = {"topic": self.place.aviary.text("a topic"), "note": self.place.aviary.text("a note")}
+        return book(session, self.by(who), self.holds(session, who, day, hour), body=body, **self.rules).id
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """The policy and the moment, as every verb takes them."""
+        return {"policy": self.place.world.policy.booking, "now": self.place.world.now}
+
+
+def test_in_a_week_of_bookings_nothing_leaks(place: Place, tap: Tap) -> None:
+    place.rename()
+    world, desk, text = place.world, Desk(place), place.aviary.text
+    desk.open()
+    for who in ("student", "twin", "second", "officer"):
+        place.bind(world.people[who], Channel.OFFICIAL_ACCOUNT, window=who != "twin")
+    for who in ("teacher", "head", "duty"):
+        place.bind(world.people[who], Channel.WECOM, cards=True)
+    counselor = desk.by("teacher", Side.COUNSELOR)
+    with db.unit_of_work() as session:
+        first = desk.books(session, "student", 18, 10)
+        body = {"topic": text("what somebody who waits wants")}
+        join(session, desk.by("twin"), world.people["twin"], Haste.SOON, now=world.now, body=body)
+        move(session, desk.by("student"), first, desk.holds(session, "student", 18, 14, serves_id=first), **desk.rules)
+        second = desk.books(session, "second", 19, 11)
+        slots = free_slots(session, student_id=world.people["second"], instead_of=second, **desk.rules)
+        asked = propose(session, counselor, second, slots[:2], **desk.rules)
+        decline(session, desk.by("second"), asked.id or 0, other=True, **desk.rules)
+        third = desk.books(session, "officer", 20, 9)
+        cancel(session, desk.by("officer"), third, reason=text("a reason"), **desk.rules)
+        cancel(session, counselor, desk.books(session, "officer", 20, 15), reason=text("a reason"), **desk.rules)
+        day = world.now + timedelta(days=8)
+        session.add(
+            OpeningChange(kind=ChangeKind.CLOSED, starts_at=day - timedelta(days=1), ends_at=day, made_at=world.now)
+        )
+    the_workers_deliver(place)
+    for hours in (24.5 + 36, 6, 3, 24, 24):  # to Wednesday morning, its afternoon, after it, Thursday and Friday
+        world.forward(hours=hours)
+        began = clock.machine()
+        scheduler = place.start("scheduler")
+        until(partial(ticked_since, began), seconds=20)
+        scheduler.kill()
+        the_workers_deliver(place)
+    with db.unit_of_work() as session:
+        missed(session, counselor, second, **desk.rules)
+    the_workers_deliver(place)
+
+    assert place.search(tap) > 10
+    kinds = {it.kind for it in world.pushes()}
+    assert kinds >= {
+        PushKind.BOOKING_NEW, PushKind.BOOKING_MOVED, PushKind.BOOKING_GONE, PushKind.PROPOSAL_MADE,
+        PushKind.PROPOSAL_ANSWERED, PushKind.BOOKING_CALLED_OFF, PushKind.OFFER_MADE, PushKind.MORNING_LIST,
+        PushKind.BOOKING_AFTER, PushKind.BOOKING_MISSED,
+    }  # fmt: skip
+    assert PushKind.UNREACHABLE not in kinds
 
 
 # ── the search finds what it looks for ──────────────────────────────────────────────────────────────────────────

@@ -13,11 +13,13 @@ from bot.sandbox.bot_view import BotView
 from bot.sandbox.life import Life
 from bot.sandbox.push_words import CHANNELS, KINDS, OUTCOMES, REASONS, STATES, WAYS
 from models import db, schema
+from models.booking.table import Appointment, AppointmentState, Counselor, Mode, Step
 from models.outbox import PushKind, Urgency
 from models.outbox.kinds import Route
 from models.outbox.table import AttemptOutcome, Push, PushAttempt, PushState, Reason, WayName
 from models.person import Kind, Person
 from models.policy import CheckinPolicy
+from models.unit import Level, Unit
 
 NOW = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)
 
@@ -172,6 +174,36 @@ def test_the_table_shows_what_still_moves_first(bot: Bot) -> None:
     assert (rows[2]["person"], rows[2]["reason"], rows[2]["seen"]) == ("苗青阳", "并在摘要里送出", True)
     assert bot.view.next_due(NOW) == NOW + timedelta(hours=1)
     assert bot.view.is_busy(NOW + timedelta(hours=1))
+
+
+def test_the_step_goes_to_mornings_reminders_and_ends_of_what_waits_for_an_answer(bot: Bot) -> None:
+    starts = NOW + timedelta(days=2)
+    with db.unit_of_work() as session:
+        unit = Unit(name="示范学院", level=Level.SCHOOL)
+        session.add(unit)
+        session.flush()
+        counselor = Counselor(person_id=bot.person_id, qualification="有", unit_id=unit.id or 0, created_at=NOW)
+        session.add(counselor)
+        session.flush()
+        it: dict[str, Any] = {
+            "student_id": bot.person_id,
+            "counselor_id": counselor.id,
+            "mode": Mode.PHONE,
+            "made_at": NOW,
+        }
+        rows: list[tuple[datetime, AppointmentState, dict[str, Any]]] = [
+            (starts, AppointmentState.BOOKED, {"step": Step.SOON, "next_at": starts - timedelta(hours=2)}),
+            (starts + timedelta(days=1), AppointmentState.OFFERED, {"until": NOW + timedelta(hours=2)}),
+            (starts - timedelta(days=9), AppointmentState.BOOKED, {"step": Step.CLOSE, "next_at": NOW + timedelta(1)}),
+        ]
+        for at, state, more in rows:
+            ends = at + timedelta(minutes=50)
+            session.add(Appointment(starts_at=at, ends_at=ends, busy_from=at, busy_to=ends, state=state, **it, **more))
+
+    morning = datetime(2026, 11, 27, 0, 0, tzinfo=UTC)
+    assert bot.view.next_due(NOW) == NOW + timedelta(hours=2)
+    assert bot.view.next_due(morning - timedelta(hours=1)) == morning
+    assert bot.view.next_due(morning) == starts - timedelta(hours=2)
 
 
 def test_everything_that_can_stand_in_the_tables_has_words() -> None:

@@ -215,10 +215,10 @@ def test_odd_texts_do_no_harm(page: FlaskClient, text: str) -> None:
     assert all(bubble["state"] == "done" for bubble in screen(page, "student"))
 
 
-def test_the_page_shows_six_phones_and_allows_nothing_from_elsewhere(page: FlaskClient) -> None:
+def test_the_page_shows_eight_phones_and_allows_nothing_from_elsewhere(page: FlaskClient) -> None:
     shown = page.get("/sandbox/")
 
-    assert shown.get_data(as_text=True).count('class="seat"') == 6
+    assert shown.get_data(as_text=True).count('class="seat"') == 8
     assert "default-src 'none'" in shown.headers["Content-Security-Policy"]
     for name in ("sandbox.css", "sandbox.js", "bridge.svg"):
         with page.get(f"/sandbox/static/{name}") as asset:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox import demo, school
+from bot.sandbox import demo, school, supply
+from models.booking.sheet import Column, Part, lay_out
 from models.channel import Channel
 from models.errors import SettingsError
 from models.policy import CheckinPolicy, Term
@@ -41,9 +42,24 @@ def test_the_sheet_carries_the_headers_of_the_contract(tmp_path: Path) -> None:
 def test_students_are_met_on_the_account_and_staff_on_wecom() -> None:
     owners = school.owners()
 
-    assert [owner.channel for owner in owners] == [Channel.OFFICIAL_ACCOUNT] * 3 + [Channel.WECOM] * 3
-    assert all(len(owner.address) == 28 for owner in owners[:3])
-    assert owners[2].binding == f"绑定 {owners[2].row.number} {owners[2].row.name} {owners[2].row.phone[-4:]}"
+    assert [owner.channel for owner in owners] == [
+        Channel.WECOM if owner.row.kind == "教师" else Channel.OFFICIAL_ACCOUNT for owner in owners
+    ]
+    assert [len(owner.address) for owner in owners if owner.row.kind == "学生"] == [28] * 4
+    assert owners[1].binding == f"绑定 {owners[1].row.number} {owners[1].row.name} {owners[1].row.phone[-4:]}"
+
+
+def test_the_supply_is_a_workbook_without_flaws_about_people_of_the_school(tmp_path: Path) -> None:
+    supply.write_supply(tmp_path / "supply.xlsx", date(2026, 11, 27), date(2027, 4, 11))
+
+    book = lay_out(tmp_path / "supply.xlsx", year=2026)
+
+    assert (book.flaws, book.unknown) == ([], [])
+    counselors = {row[Column.NUMBER] for _, row in book.sound(Part.COUNSELORS)}
+    assert counselors == {row.number for row in school.roster() if row.role == "咨询师"}
+    scarce = [row for _, row in book.sound(Part.CHANGES)]
+    assert [row[Column.DAY] for row in scarce] == [date(2026, 11, 28), date(2026, 11, 29)]
+    assert "T003" not in {row[Column.NUMBER] for _, row in book.sound(Part.HOURS)}
 
 
 def test_the_demos_week_is_a_week_of_both_rounds() -> None:

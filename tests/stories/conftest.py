@@ -11,6 +11,7 @@ from models import clock, db, seal
 from tests.conftest import KEY
 from tests.engines import fresh_database_url
 from tests.stories.stage import Stage
+from tests.supply import make_supply
 from tests.workers.office import Office, new_platform
 from tests.world import World, make_world
 
@@ -33,7 +34,7 @@ def office(world: World) -> Iterator[Office]:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A small school where nothing that is said is kept; one for all tests of a file."""
     for world in _school(tmp_path_factory.mktemp("stage")):
-        yield Stage(world, db.database(), world.now)
+        yield Stage(world, db.database(), world.now, make_supply(world))
 
 
 def _school(folder: Path) -> Iterator[World]:

@@ -20,6 +20,26 @@ from handlers.dialogue.question import Heard, Question
 from handlers.dialogue.replay import Frame
 from handlers.dialogue.router import Router
 from handlers.dialogue.stack import Stack
+from models.booking.acting import book
+from models.booking.alternatives import could_propose
+from models.booking.calendar import make_calendar
+from models.booking.proposing import propose
+from models.booking.slots import slot_at
+from models.booking.table import (
+    Appointment,
+    AppointmentState,
+    Counselor,
+    Haste,
+    Mode,
+    Opening,
+    Proposal,
+    ProposalState,
+    Room,
+    RoomUse,
+    Side,
+)
+from models.booking.taking import SYSTEM, By, hold, insert
+from models.booking.waiting import join
 from models.channel import Channel
 from models.contact import Contact
 from models.db import Database, savepoint
@@ -29,10 +49,17 @@ from models.post import Post, Role
 from models.rebinding import RebindState, RebindWish
 from models.talk import keep, meet
 from models.unit import Level, Unit
-from tests.world import World
+from tests.supply import SHEN, STATION, Supply
+from tests.world import SUNDAY_EVENING, World
 from workers.still_true import holds
 
 PLAYER = "advisor"
+CLIENT = "neighbour"
+"""Who books: a student who is nobody's officer."""
+
+CENTRE = "duty"
+"""Who has the centre's post, and no profile."""
+
 WALKS = 600
 STEPS = 24
 
@@ -117,6 +144,7 @@ class Stage:
     world: World
     database: Database
     now: datetime
+    supply: Supply
     replies: list[str] = field(default_factory=list)
 
     @cached_property
@@ -163,11 +191,9 @@ class Stage:
             missing = set(QUESTIONS) - {key for _, key in found}
             if not missing:
                 break
-            scene = dice.choice(list(SCENES))
-            who = None if scene == "stranger" else PLAYER
-            it = dice.choice(
-                [each for each in CONVERSATIONS if missing & {question.key for question in each.questions}]
-            )
+            it = dice.choice([each for each in CONVERSATIONS if missing & asked_by(each.name)])
+            scene = dice.choice(SCENES_FOR.get(it.name, GENERAL))
+            who = PLAYERS.get(scene, PLAYER)
             with self.play(who, scene) as talker:
                 self._walk(talker, dice, found, who, scene, [dice.choice(it.start or ("0", "救命"))])
         return found
@@ -201,11 +227,27 @@ class Stage:
         """What may be said to a question: an option's number, or something of its kind."""
         entry = talker.frames[-1].open_question or {}
         numbers = [str(at) for at in range(1, len(entry["o"]) + 1)]
-        return numbers or {"number": ["1", "0"], "person": ["班里新来的同学", "何小雨"]}.get(question.kind, ["一句话"])
+        return numbers or SAID.get(question.kind, ["一句话"])
 
+
+SAID = {
+    "number": ["1", "0"],
+    "person": ["班里新来的同学", "何小雨"],
+    "stretch": ["周四上午", "周四上午关掉", "周四下午关掉", "周六上午9点到11点加开", "12月1日到3日请假"],
+}
+"""What may be said to a question that shows no options, by its kind."""
 
 QUESTIONS = sorted({question.key for it in CONVERSATIONS for question in it.questions})
 """Every question there is, by key."""
+
+INTO = {"desk": ("open_hours", "proposing")}
+"""Conversations that lead into what others ask."""
+
+
+def asked_by(name: str) -> set[str]:
+    """The questions, by key, that a conversation may come to."""
+    names = {name, *INTO.get(name, ())}
+    return {question.key for it in CONVERSATIONS if it.name in names for question in it.questions}
 
 
 def _appoint(session: Session, stage: "Stage", role: Role, unit: str) -> None:
@@ -275,6 +317,10 @@ def _stranger(session: Session, stage: Stage) -> None:
     stage.bind(session, "duty", "duty")
 
 
+def _quiet(_session: Session, _stage: Stage) -> None:
+    """Nothing has happened."""
+
+
 def nothing(_talker: Talker) -> None:
     """Nobody else does anything."""
 
@@ -296,7 +342,151 @@ def _with_a_rival(session: Session, stage: Stage) -> None:
 HAPPENINGS: dict[str, Callable[[Talker], None]] = {"rival": _rival}
 """What happens after each thing the player says, by scene."""
 
+
+def _nine(days: int) -> datetime:
+    """Nine o'clock, so many days after tomorrow."""
+    return SUNDAY_EVENING.replace(hour=9, minute=0) + timedelta(days=days + 1)
+
+
+def _held(session: Session, stage: "Stage", counselor: int, at: datetime, mode: Mode = Mode.IN_PERSON) -> int:
+    """A time on hold for the client, or a room by itself where there is no counselor."""
+    by = By(stage.world.people[CLIENT], Side.STUDENT)
+    policy = stage.world.policy.booking
+    it = hold(session, by, by.person_id or 0, at, mode, policy=policy, now=stage.now, counselor_id=counselor)
+    return it.id or 0
+
+
+def _booked(session: Session, stage: "Stage", counselor: int, at: datetime) -> int:
+    by = By(stage.world.people[CLIENT], Side.STUDENT)
+    held = _held(session, stage, counselor, at)
+    return book(session, by, held, policy=stage.world.policy.booking, now=stage.now).id
+
+
+def _client(session: Session, stage: "Stage") -> None:
+    """A student whose number nobody knows, and a school where rooms can be used by themselves."""
+    session.get_one(Person, stage.world.people[CLIENT]).phone = None
+    _room_alone(session, stage)
+
+
+def _room_alone(session: Session, stage: "Stage") -> int:
+    room = Room(name="放松室", place="综合楼 302", unit_id=stage.world.units["测试学院"], use=RoomUse.RELAX, alone=True)
+    session.add(room)
+    session.flush()
+    session.add(Opening(room_id=room.id, weekday=3, starts=9 * 60, ends=12 * 60))
+    session.flush()
+    return room.id or 0
+
+
+def _coming(session: Session, stage: "Stage") -> None:
+    """A student with an appointment and a room of their own, both more than a day off; they have agreed."""
+    _booked(session, stage, stage.supply.shen, _nine(2))
+    room_id = _room_alone(session, stage)
+    by, policy = By(stage.world.people[CLIENT], Side.STUDENT), stage.world.policy.booking
+    at = _nine(3)
+    it = hold(session, by, by.person_id or 0, at, Mode.IN_PERSON, policy=policy, now=stage.now, room_id=room_id)
+    book(session, by, it.id or 0, policy=policy, now=stage.now)
+
+
+def _soon(session: Session, stage: "Stage") -> None:
+    """A student with an appointment tomorrow morning."""
+    _booked(session, stage, stage.supply.shen, _nine(0))
+
+
+def _offered(session: Session, stage: "Stage") -> None:
+    """Somebody who waited, for whom a time is kept."""
+    by, policy = By(stage.world.people[CLIENT], Side.STUDENT), stage.world.policy.booking
+    at = _nine(1)
+    slot = slot_at(session, at, policy=policy, now=stage.now, counselor_id=stage.supply.shen, mode=Mode.IN_PERSON)
+    assert slot is not None
+    waiter_id = join(session, by, by.person_id or 0, Haste.NORMAL, now=stage.now)
+    insert(
+        session, SYSTEM, by.person_id or 0, slot, Mode.IN_PERSON, AppointmentState.OFFERED,
+        until=stage.now + policy.offer, now=stage.now, waiter_id=waiter_id,
+    )  # fmt: skip
+
+
+def _proposed(session: Session, stage: "Stage") -> None:
+    """A counselor has proposed other times."""
+    id_ = _booked(session, stage, stage.supply.shen, _nine(2))
+    by = By(stage.world.people[SHEN], Side.COUNSELOR)
+    policy = stage.world.policy.booking
+    slots = could_propose(session, session.get_one(Appointment, id_), policy=policy, now=stage.now)
+    propose(session, by, id_, slots[:2], policy=policy, now=stage.now)
+
+
+def _visited(session: Session, stage: "Stage") -> None:
+    """Somebody who was there this morning."""
+    _stands(session, stage, CLIENT, stage.supply.shen, stage.now - timedelta(hours=10))
+
+
+def _stands(
+    session: Session,
+    stage: "Stage",
+    who: str,
+    counselor_id: int,
+    at: datetime,
+    state: AppointmentState = AppointmentState.BOOKED,
+) -> int:
+    """An appointment as a row, at any moment."""
+    it = Appointment(
+        student_id=stage.world.people[who],
+        counselor_id=counselor_id,
+        mode=Mode.IN_PERSON,
+        state=state,
+        starts_at=at,
+        ends_at=at + timedelta(minutes=50),
+        busy_from=at,
+        busy_to=at + timedelta(hours=1),
+        until=stage.now + timedelta(hours=12) if state is AppointmentState.PENDING else None,
+        made_at=at - timedelta(days=2),
+    )
+    session.add(it)
+    session.flush()
+    return it.id or 0
+
+
+def _on_duty(session: Session, stage: "Stage") -> None:
+    """A counselor whom somebody saw this morning, with others to come and a calendar on the phone."""
+    _visited(session, stage)
+    _stands(session, stage, "student", stage.supply.shen, _nine(1))
+    _stands(session, stage, "officer", stage.supply.shen, _nine(3))
+    make_calendar(session, session.get_one(Counselor, stage.supply.shen), now=stage.now)
+
+
+def _at_the_station(session: Session, stage: "Stage") -> None:
+    """A station's counselor, with somebody to come."""
+    _stands(session, stage, CLIENT, stage.supply.station, _nine(2) + timedelta(hours=5))
+
+
+def _waits(session: Session, stage: "Stage") -> None:
+    """A booking to answer, where a colleague is free; a change that nobody answered; somebody who often did not come."""
+    for days in (3, 4, 5):
+        _stands(session, stage, "second", stage.supply.shen, _nine(-days - 1), AppointmentState.MISSED)
+    two = _nine(1) + timedelta(hours=5)
+    _stands(session, stage, "student", stage.supply.shen, two, AppointmentState.PENDING)
+    id_ = _booked(session, stage, stage.supply.shen, _nine(3))
+    proposal = Proposal(
+        appointment_id=id_,
+        version=session.get_one(Appointment, id_).version,
+        state=ProposalState.LAPSED,
+        made_at=stage.now - timedelta(days=2),
+        until=stage.now - timedelta(days=1),
+    )
+    session.add(proposal)
+    session.flush()
+
+
 SCENES: dict[str, Scene] = {
+    "client": _client,
+    "coming": _coming,
+    "soon": _soon,
+    "offered": _offered,
+    "proposed": _proposed,
+    "visited": _visited,
+    "on duty": _on_duty,
+    "at the station": _at_the_station,
+    "at the centre": _quiet,
+    "waits": _waits,
     "rival": _with_a_rival,
     "plain": _plain,
     "sent": _sent,
@@ -305,3 +495,28 @@ SCENES: dict[str, Scene] = {
     "wishes": _wishes,
     "stranger": _stranger,
 }
+
+PLAYERS: dict[str, str | None] = {
+    "stranger": None,
+    **dict.fromkeys(("client", "coming", "soon", "offered", "proposed", "visited"), CLIENT),
+    "on duty": SHEN,
+    "at the station": STATION,
+    **dict.fromkeys(("at the centre", "waits"), CENTRE),
+}
+"""Who plays a scene, when it is not the one who does everything."""
+
+SCENES_FOR = {
+    "booking": ["client"],
+    "my_appointments": ["coming", "soon", "offered", "proposed"],
+    "change_time": ["coming"],
+    "cancel_appointment": ["coming", "soon"],
+    "feedback": ["visited"],
+    "desk": ["on duty", "at the station", "at the centre"],
+    "tasks": ["waits"],
+    "proposing": ["on duty"],
+    "open_hours": ["on duty"],
+    "on_leave": ["on duty"],
+}
+"""The scenes in which a conversation has something to ask."""
+
+GENERAL = [scene for scene in SCENES if scene not in {each for some in SCENES_FOR.values() for each in some}]

@@ -1,7 +1,6 @@
 """Whatever people send is understood or answered kindly: never an error, never the same words twice in a row."""
 
 import itertools
-import re
 
 import pytest
 
@@ -13,7 +12,7 @@ from models.inbox import Inbox
 from models.person import Kind, Person
 from models.unit import Level
 from tests.phone import Phone
-from tests.stories.cast import add_person, add_unit, options, page
+from tests.stories.cast import add_person, add_unit, options, page, without_links
 from tests.stories.stage import QUESTIONS, Stage, Talker
 from tests.world import World
 
@@ -145,12 +144,9 @@ def test_an_option_is_taken_by_its_number_and_its_label_however_typed(stage: Sta
             for at, label in enumerate(labels, 1):
                 assert without_links(talker.tries(label)) == without_links(talker.tries(str(at))), label
             for spelling in ONE if labels else ():
+                if key in {"booking.times", "proposing.times"} and spelling.endswith("号"):
+                    continue  # may be a day: it is asked about
                 assert without_links(talker.tries(spelling)) == without_links(talker.tries("1")), spelling
-
-
-def without_links(tried: tuple[str, list[str]]) -> tuple[str, list[str]]:
-    """The same, whatever random token stands in it."""
-    return re.sub(r"/open/\S+", "/open/", tried[0]), tried[1]
 
 
 # ── through the door ────────────────────────────────────────────────────────────────────────────────────────────

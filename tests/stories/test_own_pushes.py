@@ -8,9 +8,10 @@ from models import db
 from models.audit import Audit, Fact
 from models.channel import Channel
 from models.errors import NotFoundError
-from models.mute import GOES_TO, may_mute, toggle
+from models.mute import GOES_TO, GOES_TO_COUNSELORS, may_mute, toggle
 from models.outbox import KINDS, MUTABLE, Mute, PushKind, Urgency
 from models.talk import meet
+from tests.booked import counselor
 from tests.stories.cast import options, release
 from tests.world import World
 
@@ -38,9 +39,17 @@ def test_one_is_offered_what_one_can_get(school: World, who: str) -> None:
     assert phone.says("取消")
 
 
+def test_whoever_takes_bookings_may_do_without_the_morning_list(school: World) -> None:
+    counselor(school, "leader")
+    phone = school.phone("leader")
+
+    assert phone.talks("我的数据", "2", "1").startswith("好，「早上的预约数」不发了")
+    assert [it.kind for it in school.rows(Mute)] == [PushKind.MORNING_LIST]
+
+
 def test_only_routine_pushes_can_be_muted() -> None:
     assert {KINDS[kind].urgency for kind in MUTABLE} == {Urgency.ROUTINE}
-    assert set(GOES_TO) == set(MUTABLE)
+    assert GOES_TO.keys() | GOES_TO_COUNSELORS == set(MUTABLE)
 
 
 def test_a_choice_is_shown_kept_and_taken_back(world: World) -> None:
@@ -68,7 +77,7 @@ def test_what_one_can_not_get_can_not_be_muted(school: World) -> None:
     phone = school.phone("committee")
     with db.unit_of_work() as session:
         actor = meet(session, Channel.OFFICIAL_ACCOUNT, phone.address).actor
-        for kind in set(PushKind) - set(may_mute(actor)):
+        for kind in set(PushKind) - set(may_mute(session, actor)):
             with pytest.raises(NotFoundError):
                 toggle(session, actor, kind, now=school.now)
 

@@ -20,6 +20,15 @@ from bench.auditor import fill, one_pass
 from models import chain, clock, db
 from models.alert import Alert, Trigger
 from models.audit import Fact, record
+from models.booking.table import (
+    Appointment,
+    AppointmentState,
+    Counselor,
+    Mode,
+    Proposal,
+    ProposalState,
+    Step,
+)
 from models.channel import Channel
 from models.contact import Contact
 from models.outbox import (
@@ -78,6 +87,7 @@ class Rows:
     person_id: int
     contact_id: int
     count: int = 0
+    counselor_id: int = 0
 
     def push(self, state: PushState, kind: PushKind = PushKind.CONCERN_CAME, **values: Any) -> int:
         self.count += 1
@@ -137,6 +147,34 @@ class Rows:
         self.session.flush()
         return it.id or 0
 
+    def appointment(self, state: AppointmentState, **values: Any) -> int:
+        """At a time of its own."""
+        if not self.counselor_id:
+            unit_id = int(self.session.connection().scalar(sa.text("SELECT min(id) FROM unit")) or 0)
+            it = Counselor(person_id=self.person_id, qualification="q", unit_id=unit_id, created_at=clock.now())
+            self.session.add(it)
+            self.session.flush()
+            self.counselor_id = it.id or 0
+        self.count += 1
+        starts = clock.now() + timedelta(days=30 + self.count)
+        ends = starts + timedelta(minutes=50)
+        row = Appointment(
+            student_id=self.person_id, counselor_id=self.counselor_id, mode=Mode.PHONE, state=state,
+            starts_at=starts, ends_at=ends, busy_from=starts, busy_to=ends, made_at=clock.now(), **values,
+        )  # fmt: skip
+        self.session.add(row)
+        self.session.flush()
+        return row.id or 0
+
+    def proposal(self, state: ProposalState) -> int:
+        it = Proposal(
+            appointment_id=self.appointment(AppointmentState.BOOKED), version=1, state=state,
+            made_at=clock.now(), until=clock.now() - JUST,
+        )  # fmt: skip
+        self.session.add(it)
+        self.session.flush()
+        return it.id or 0
+
     def fact(self) -> int:
         record(self.session, Fact.BOUND, None, "contact:1", at=clock.now())
         return int(self.session.connection().scalar(sa.text("SELECT max(id) FROM audit")) or 0)
@@ -177,6 +215,8 @@ def healthy(session: Session, world: World) -> tuple[Rows, dict[Shape, list[int]
     rows.alert(clock.now() - JUST)
     rows.alert()
     rows.receipt(ours=False)
+    rows.appointment(AppointmentState.PENDING, until=clock.now() + timedelta(days=1))
+    rows.proposal(ProposalState.LAPSED)
     for _ in range(3):
         rows.fact()
     chain.seal(session, machine=clock.machine(), most=2)
@@ -198,6 +238,15 @@ def healthy(session: Session, world: World) -> tuple[Rows, dict[Shape, list[int]
         Shape.ALERT: [rows.alert(clock.now() + timedelta(minutes=2)) for _ in range(3)],
         Shape.UNSEALED: [rows.fact() for _ in range(3)],
         Shape.RECEIPT: [rows.receipt() for _ in range(3)],
+        Shape.STEP: [
+            rows.appointment(AppointmentState.BOOKED, step=Step.SOON, next_at=clock.now() - JUST) for _ in range(3)
+        ],
+        Shape.PASSED: [
+            rows.appointment(AppointmentState.OFFERED, until=clock.now() - JUST),
+            rows.appointment(AppointmentState.PROPOSED, until=clock.now() - JUST),
+            rows.appointment(AppointmentState.HELD, until=clock.now() - JUST),
+        ],
+        Shape.PROPOSAL: [rows.proposal(ProposalState.OPEN) for _ in range(3)],
     }
 
 
@@ -223,6 +272,11 @@ def _lose_carrier(session: Session, push_id: int, past: timedelta) -> None:
     change(session, "outbox", push_id, carrier_id=ended if past.seconds % 2 else 10_000_000)
 
 
+def _slowly(past: timedelta) -> timedelta:
+    """What nobody waits for has twice the time."""
+    return past + timedelta(seconds=30)
+
+
 BREAKS: dict[Shape, Callable[[Session, int, timedelta], None]] = {
     Shape.QUEUED: lambda session, it, past: change(session, "outbox", it, next_at=clock.now() - past),
     Shape.QUEUED_URGENT: lambda session, it, past: change(session, "outbox", it, next_at=clock.now() - past),
@@ -243,6 +297,9 @@ BREAKS: dict[Shape, Callable[[Session, int, timedelta], None]] = {
         session, "audit", it, at=clock.now() - past - timedelta(seconds=30)
     ),
     Shape.RECEIPT: _leave_receipt,
+    Shape.STEP: lambda session, it, past: change(session, "appointment", it, next_at=clock.now() - _slowly(past)),
+    Shape.PASSED: lambda session, it, past: change(session, "appointment", it, until=clock.now() - _slowly(past)),
+    Shape.PROPOSAL: lambda session, it, past: change(session, "proposal", it, until=clock.now() - _slowly(past)),
 }
 
 
@@ -368,7 +425,27 @@ def test_two_auditors_make_one_pass_and_say_how_it_went(quiet: World) -> None:
 # ── cost ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-TABLES = ("outbox", "push_attempt", "audit")
+TABLES = ("outbox", "push_attempt", "audit", "appointment")
+
+
+def fill_calendar(session: Session, person_id: int, count: int) -> None:
+    """So many appointments that are over, and one in a hundred still to come."""
+    rows = Rows(session, person_id, 0)
+    rows.appointment(AppointmentState.DONE)
+    table = Appointment.__table__  # type: ignore[attr-defined]
+    keys = {"student_id": person_id, "counselor_id": rows.counselor_id, "mode": Mode.PHONE, "made_at": clock.now()}
+    begun = datetime(2020, 1, 1, tzinfo=UTC)
+    for first in range(0, count, 5000):
+        values = []
+        for at in range(first, first + 5000):
+            starts = begun + at * timedelta(hours=1)
+            ends = starts + timedelta(minutes=50)
+            live = at % 100 == 0
+            steps = {"next_at": clock.now() + timedelta(days=9), "step": Step.SOON} if live else {}
+            state = AppointmentState.BOOKED if live else AppointmentState.DONE
+            moments = {"starts_at": starts, "ends_at": ends, "busy_from": starts, "busy_to": ends}
+            values.append(keys | moments | {"next_at": None, "step": None, "state": state} | steps)
+        session.execute(sa.insert(table), values)
 
 
 def plan_of(session: Session, sql: str, values: dict[str, Any]) -> list[str]:
@@ -381,6 +458,7 @@ def test_a_pass_among_a_hundred_thousand_rows_walks_no_table(world: World, datab
     clock.move_to(datetime(2026, 8, 3, 4, tzinfo=UTC))
     with database.unit_of_work(until=time.monotonic() + 60) as session:
         fill(session, 100_000)
+        fill_calendar(session, world.people["student"], 20_000)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
     database.dispose()  # an open connection would go on by what it knew before

@@ -302,7 +302,10 @@ def test_whoever_asks_is_shown_what_waits_without_what_cannot_be_read(office: Of
     assert office.row(sound).number in reply
 
 
-IDS = ("round", "unit_id", "unit_ids", "checkin", "version", "talk", "touched", "alert", "wish", "of", "concern")
+IDS = (
+    "round", "unit_id", "unit_ids", "checkin", "version", "talk", "touched", "alert", "wish", "of", "concern",
+    "appointment", "proposal", "counselor", "on", "zone", "minutes", "until_at",
+)  # fmt: skip
 """What the checks look up, and what updates a card."""
 
 

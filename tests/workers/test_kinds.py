@@ -24,6 +24,7 @@ from models.errors import SettingsError
 from models.outbox import (
     KINDS,
     PLANNED_NEVER,
+    Audience,
     Button,
     Holds,
     KindOfPush,
@@ -59,6 +60,8 @@ def values(unit: str) -> dict[str, Any]:
     return {
         "unit": unit, "units": units, "count": 123, "came": 45, "missing": 78, "waiting": 12, "name": "欧阳明日",
         "who": f"{unit}的宿舍心理信息员", "platform": "企业微信",
+        "when": "12月31日 周四 23:30", "before": "12月30日 周三 10:30", "until": "12月31日 周四 12:00",
+        "answer": "都不合适，换一位老师", "day": "12月31日 周四",
     }  # fmt: skip
 
 
@@ -91,10 +94,13 @@ def test_what_a_kind_says_of_itself_fits_together(rule: KindOfPush) -> None:
         assert Route.FALLBACK not in rule.routes
         assert not rule.superior
     else:
-        assert rule.quiet is Quiet.PASSES
         assert not rule.mutable
     if rule.urgency is Urgency.URGENT:
         assert rule.routes == tuple(Route)  # over all at once
+        assert rule.quiet is Quiet.PASSES
+    if rule.audience is Audience.CLIENT:
+        assert not rule.superior  # a student's superior is a teacher of theirs
+        assert not rule.mutable
     if rule.buttons:
         assert Route.WECOM in rule.routes
 
