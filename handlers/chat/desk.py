@@ -22,14 +22,18 @@ from models.booking.acting import cancel, confirm
 from models.booking.attending import arrived, can_mark, ended_early, length_of, missed
 from models.booking.calendar import make_calendar, revoke_calendar
 from models.booking.desk import access_client, day_begins, is_of_the_centre, is_on_duty, profile_of
+from models.booking.feedback import totals
 from models.booking.hours import HOUR, PART_TIME, in_hours, worked
 from models.booking.offering import is_sent_on
 from models.booking.referring import send_on
-from models.booking.table import FIRM, AppointmentState, Counselor, Side, Tier
+from models.booking.table import FIRM, Again, AppointmentState, Counselor, Face, Side, Tier
 from models.booking.taking import By
 from models.errors import DomainError
 from models.link import make_link
 from models.outbox import note_opened
+
+MONTHS = 6
+"""Of which the centre sees how visits were."""
 
 
 class Act(StrEnum):
@@ -246,7 +250,7 @@ def _centre(talk: Talk) -> Dialogue:
         at = datetime.fromisoformat(day)
         lines = yield from remember("lines", lambda at=at: everybody(talk, at))  # type: ignore[misc]
         lead = talk.words("desk.all_day", day=_day(talk, at), lines=lines)
-        options = [[name, talk.words(f"desk.list.{name}")] for name in ("next_day", "for_one")]
+        options = [[name, talk.words(f"desk.list.{name}")] for name in ("next_day", "for_one", "faces")]
         chosen = yield from ask(LIST, options=options, lead=lead)
         if chosen == "for_one":
             named = yield from remember("who", lambda: [[str(k), v] for k, v in taking_bookings(talk.session).items()])
@@ -256,6 +260,9 @@ def _centre(talk: Talk) -> Dialogue:
             counselor_id = int((yield from ask(COUNSELOR, options=named)))
             key, values = yield from change_hours(talk, counselor_id, "", side=Side.CENTRE)
             yield from tell(key, **values)
+        elif chosen == "faces":
+            told = yield from remember("faces", lambda: _faces(talk))
+            yield from tell("desk.faces" if told else "desk.faces_none", lines=told)
         elif chosen.startswith(SAID):
             found = yield from remember("day", lambda chosen=chosen: _day_said(talk, chosen))  # type: ignore[misc]
             if found is None:
@@ -263,6 +270,16 @@ def _centre(talk: Talk) -> Dialogue:
             day = found or day
         else:
             day = (at + timedelta(days=1)).isoformat()
+
+
+def _faces(talk: Talk) -> str:
+    """How visits were, a line a month, the newest six; "" while nothing can be shown without showing whose it was."""
+    lines = []
+    for month, told in list(totals(talk.session, talk.actor).items())[:MONTHS]:
+        faces = [f"{talk.words(f'feedback.face.{face.value}')} {told.faces.get(face, 0)}" for face in Face]
+        again = told.again.get(Again.SAME, 0)
+        lines.append(talk.words("desk.faces_line", month=month, faces="，".join(faces), again=again, count=told.count))
+    return "\n".join(lines)
 
 
 def _day_said(talk: Talk, chosen: str) -> str | None:

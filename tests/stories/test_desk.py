@@ -16,7 +16,7 @@ from models.audit import Audit, Fact
 from models.booking.desk import access_client
 from models.booking.profiles import end_counselor
 from models.booking.slots import free_slots
-from models.booking.table import Appointment, AppointmentState, Mode, Proposal, Topic
+from models.booking.table import Again, Appointment, AppointmentState, Face, Feedback, Mode, Proposal, Topic
 from models.booking.taking import SYSTEM
 from models.channel import Channel
 from models.errors import NotFoundError
@@ -540,6 +540,23 @@ def test_the_centre_opens_hours_for_somebody(world: World, supply: Supply) -> No
 
     assert "开好了" in phone.says("1")
     assert free(world, supply.jiang, "2026-11-21") == ["09:00", "10:00"]
+
+
+def test_the_centre_sees_how_visits_were_in_totals_only(world: World, supply: Supply) -> None:
+    def told_by(count: int) -> None:
+        with db.unit_of_work() as session:
+            for at_ in range(count):
+                face = Face.GREAT if at_ % 2 else Face.SO_SO
+                session.add(Feedback(counselor_id=supply.shen, month="2026-11", face=face, again=Again.SAME))
+
+    phone = world.phone("duty")
+    told_by(4)
+    assert "满 5 份才显示" in phone.talks("值班", "反馈合计")
+
+    told_by(1)
+    reply = phone.talks("取消", "值班", "反馈合计")
+    assert "2026-11：😀 很好 2，🙂 还不错 0，😐 一般 3，🙁 不太好 0；5 人里 5 人下次还约同一位老师" in reply
+    assert "沈岚" not in reply.split("全中心")[0]
 
 
 def test_a_post_that_ends_in_the_middle_ends_the_look(world: World, supply: Supply) -> None:
