@@ -25,7 +25,8 @@ import sqlalchemy as sa
 from bench.school import new_key
 from models import clock, db, schema, seal
 from models.booking.acting import book
-from models.booking.table import Counselor, Mode, Opening, Side
+from models.booking.choices import Mode
+from models.booking.table import Counselor, Opening, Side
 from models.booking.taking import By, hold
 from models.db import Database, to_utc_text
 from models.errors import TimeTakenError

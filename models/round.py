@@ -4,6 +4,7 @@ A round stays open until the next one of its kind opens; after due it is late. M
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -78,15 +79,16 @@ def term_week(policy: CheckinPolicy, day: date) -> int | None:
     """Which week of term a day is in, 1 first; None outside term; 0 when the school has set no terms."""
     if not policy.terms:
         return 0
-    term = _term_of(policy, day)
+    term = term_of(policy.terms, day)
     if term is None:
         return None
     monday = term.first_day - timedelta(days=term.first_day.weekday())
     return (day - monday).days // 7 + 1
 
 
-def _term_of(policy: CheckinPolicy, day: date) -> Term | None:
-    return next((term for term in policy.terms if term.first_day <= day <= term.last_day), None)
+def term_of(terms: Sequence[Term], day: date) -> Term | None:
+    """The term that a day is in."""
+    return next((term for term in terms if term.first_day <= day <= term.last_day), None)
 
 
 def is_day_off(policy: CheckinPolicy, day: date) -> bool:
@@ -293,10 +295,10 @@ def round_before(session: Session, policy: CheckinPolicy, *, now: datetime) -> R
     Rounds that somebody's word opened in quiet weeks are passed over: they owe nobody a list.
     """
     slot = latest_slot(policy, RoundKind.CLASS, now)
-    term = _term_of(policy, slot.opens_on)
+    term = term_of(policy.terms, slot.opens_on)
     earlier = (slot_on(policy, RoundKind.CLASS, slot.opens_on - weeks * WEEK) for weeks in range(1, QUIET_WEEKS + 1))
     last = next((it for it in earlier if not it.quiet), None)
-    if slot.quiet or last is None or _term_of(policy, last.opens_on) != term:
+    if slot.quiet or last is None or term_of(policy.terms, last.opens_on) != term:
         return None
     query = select(Round).where(Round.kind == RoundKind.CLASS, Round.opens_on == last.opens_on)
     return session.exec(query.where(col(Round.announced).is_(True))).first()

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 from models import db
 from models.booking.acting import book
-from models.booking.table import Appointment, Mode, Side
+from models.booking.choices import Mode
+from models.booking.table import Appointment, Side
 from models.booking.taking import By, hold
 from models.policy import BookingPolicy
 from tests.world import World

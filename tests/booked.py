@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from models import db
+from models.booking.choices import Mode
 from models.booking.steps import set_next
-from models.booking.table import Appointment, AppointmentState, Counselor, Mode, Opening
+from models.booking.table import Appointment, AppointmentState, Counselor, Opening
 from tests.world import World
 
 SESSION = timedelta(minutes=50)

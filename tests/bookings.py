@@ -12,8 +12,9 @@ from sqlmodel import Session, col
 from models import db
 from models.booking import acting, answering, lapsing, matching, taking, waiting
 from models.booking.acting import Booked
+from models.booking.choices import Mode
 from models.booking.slots import Slot, free_slots
-from models.booking.table import Appointment, AppointmentState, Haste, Mode, Side, Waiter, WaiterEvent, WaiterLog
+from models.booking.table import Appointment, AppointmentState, Haste, Side, Waiter, WaiterEvent, WaiterLog
 from models.booking.taking import By
 from models.channel import Channel
 from models.contact import Contact

@@ -3,15 +3,12 @@
 Everything here looks before it takes the writer, and is harmless twice, late, and by two processes at once.
 """
 
-import time
-from collections.abc import Callable
 from datetime import date, datetime
-
-from sqlmodel import Session
 
 from models.booking import lapsing, matching, mornings, profiles, walking
 from models.db import unit_of_work
 from models.policy import BookingPolicy
+from workers.sweeps import in_batches
 
 BATCH = 50
 """Appointments a transaction: nobody holds SQLite's one writer for long."""
@@ -26,7 +23,9 @@ def take_steps(policy: BookingPolicy, *, now: datetime) -> int:
         at = walking.next_step(session)
     if at is None or at > now:
         return 0
-    return _in_batches(lambda session: walking.walk(session, policy=policy, now=now, most=BATCH))
+    return in_batches(
+        lambda session: walking.walk(session, policy=policy, now=now, most=BATCH), most=BATCH, patience=PATIENCE
+    )
 
 
 def end_what_passed(policy: BookingPolicy, *, now: datetime) -> int:
@@ -35,7 +34,9 @@ def end_what_passed(policy: BookingPolicy, *, now: datetime) -> int:
         at = lapsing.next_moment(session)
     if at is None or at > now:
         return 0
-    return _in_batches(lambda session: lapsing.lapse(session, policy=policy, now=now, most=BATCH))
+    return in_batches(
+        lambda session: lapsing.lapse(session, policy=policy, now=now, most=BATCH), most=BATCH, patience=PATIENCE
+    )
 
 
 def match_waiting(policy: BookingPolicy, *, now: datetime) -> int:
@@ -81,13 +82,3 @@ def end_those_who_left(*, now: datetime) -> int:
             return 0
     with unit_of_work() as session:
         return profiles.end_those_who_left(session, now=now)
-
-
-def _in_batches(batch: Callable[[Session], int]) -> int:
-    count, end = 0, time.monotonic() + PATIENCE
-    while True:
-        with unit_of_work() as session:
-            done = batch(session)
-        count += done
-        if done < BATCH or time.monotonic() > end:
-            return count

@@ -32,7 +32,7 @@ def put_away_talks(lasts: timedelta, *, now: datetime) -> int:
             unsent.tell_of_unsent(session, it, now=now)
         return len(dropped)
 
-    return _in_batches(batch)
+    return in_batches(batch)
 
 
 def remind_of_unsent(policy: Policy, *, now: datetime) -> int:
@@ -40,12 +40,12 @@ def remind_of_unsent(policy: Policy, *, now: datetime) -> int:
     with unit_of_work(write=False) as session:
         if not unsent.anybody_to_remind(session, policy, now=now):
             return 0
-    return _in_batches(lambda session: unsent.remind(session, policy, now=now, most=BATCH))
+    return in_batches(lambda session: unsent.remind(session, policy, now=now, most=BATCH))
 
 
 def sweep_inbox(keys_kept: timedelta, replies_kept: timedelta, *, now: datetime) -> int:
     """Empty old stored replies and forget old message keys."""
-    return _in_batches(lambda session: inbox.sweep(session, now=now, keys=keys_kept, replies=replies_kept, most=BATCH))
+    return in_batches(lambda session: inbox.sweep(session, now=now, keys=keys_kept, replies=replies_kept, most=BATCH))
 
 
 def sweep_pushes(kept: timedelta, *, now: datetime) -> int:
@@ -67,8 +67,8 @@ def sweep_pushes(kept: timedelta, *, now: datetime) -> int:
 
 def sweep_bookings(words_kept: timedelta, kept: timedelta, *, now: datetime) -> int:
     """Empty what was said of appointments that are long over, and forget those that are over for years."""
-    count = _in_batches(lambda session: keeping.empty_words(session, before=now - words_kept, most=BATCH))
-    return count + _in_batches(lambda session: keeping.forget(session, before=now - kept, most=BATCH))
+    count = in_batches(lambda session: keeping.empty_words(session, before=now - words_kept, most=BATCH))
+    return count + in_batches(lambda session: keeping.forget(session, before=now - kept, most=BATCH))
 
 
 def seal_journal() -> int:
@@ -76,7 +76,7 @@ def seal_journal() -> int:
     with unit_of_work(write=False) as session:
         if not chain.anything_to_seal(session):
             return 0
-    return _in_batches(lambda session: chain.seal(session, machine=clock.machine(), most=BATCH))
+    return in_batches(lambda session: chain.seal(session, machine=clock.machine(), most=BATCH))
 
 
 def match_receipts(*, now: datetime) -> int:
@@ -111,12 +111,13 @@ def finish_imports(*, now: datetime) -> int:
         time.sleep(PAUSE)
 
 
-def _in_batches(batch: Callable[[Session], int]) -> int:
-    count, end = 0, time.monotonic() + PATIENCE
+def in_batches(batch: Callable[[Session], int], *, most: int = BATCH, patience: float = PATIENCE) -> int:
+    """Repeat a batch, a transaction each, until one does less than `most` or the time is over; returns what all of them did."""
+    count, end = 0, time.monotonic() + patience
     while True:
         with unit_of_work() as session:
             done = batch(session)
         count += done
-        if done < BATCH or time.monotonic() > end:
+        if done < most or time.monotonic() > end:
             return count
         time.sleep(PAUSE)

@@ -13,7 +13,7 @@ from flask import Blueprint, Response
 from handlers.words.catalogue import Words
 from models import clock
 from models.booking.calendar import Entry, access_calendar
-from models.booking.table import Mode
+from models.booking.choices import Mode
 from models.db import unit_of_work
 from models.errors import NotFoundError
 from models.policy import BookingPolicy

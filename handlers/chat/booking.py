@@ -26,8 +26,9 @@ from handlers.dialogue.times import Times, Wish, read_wishes
 from models.booking.access import coming_of, last_of
 from models.booking.acting import book
 from models.booking.answering import offer_to
+from models.booking.choices import Topic
 from models.booking.consent import check_not_withdrawn, give, has_consent, version_of, withdraw
-from models.booking.table import RoomUse, Side, Topic
+from models.booking.table import RoomUse, Side
 from models.booking.taking import By, let_go
 from models.errors import RefusedError, TimeTakenError
 from models.person import Kind, Person

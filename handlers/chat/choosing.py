@@ -17,7 +17,8 @@ from handlers.dialogue.steps import ask, once, remember, tell
 from handlers.dialogue.talk import Talk
 from handlers.dialogue.times import Times, Wish
 from models.booking.access import coming_of, rooms_alone
-from models.booking.table import Mode, Side
+from models.booking.choices import Mode
+from models.booking.table import Side
 from models.booking.taking import By, hold, let_go
 from models.errors import TimeTakenError
 from models.talk import Actor

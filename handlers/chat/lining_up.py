@@ -10,7 +10,8 @@ from handlers.dialogue.steps import Dialogue, ask, once, remember
 from handlers.dialogue.talk import Talk
 from handlers.dialogue.times import Wish
 from models.booking.access import coming_of, is_sent_on, names_of
-from models.booking.table import Haste, Mode, Side
+from models.booking.choices import Mode
+from models.booking.table import Haste, Side
 from models.booking.taking import By
 from models.booking.waiting import join, leave, pass_over, place_of, waiter_of
 

@@ -26,8 +26,9 @@ from models.booking.access import (
 )
 from models.booking.acting import cancel, is_late
 from models.booking.answering import answer_offer, offer_to
+from models.booking.choices import Mode
 from models.booking.consent import has_consent, withdraw
-from models.booking.table import Appointment, AppointmentState, Mode, Side
+from models.booking.table import Appointment, AppointmentState, Side
 from models.booking.taking import By
 from models.person import Kind
 

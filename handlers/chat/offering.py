@@ -22,9 +22,10 @@ from handlers.dialogue.talk import Talk
 from handlers.dialogue.times import Wish, when_of
 from handlers.when.meaning import Shape, When
 from models.booking.access import access_appointment, is_sent_on, last_counselor, names_of, rooms_alone
+from models.booking.choices import Mode
 from models.booking.rules import check_limits, is_closed
 from models.booking.slots import Slot, free_slots
-from models.booking.table import Mode, RoomUse, Tier
+from models.booking.table import RoomUse, Tier
 from models.errors import RefusedError
 
 NONE = "none"

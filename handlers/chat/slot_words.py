@@ -9,8 +9,9 @@ from handlers.dialogue.times import Wish, when_of
 from handlers.when.hours import PARTS
 from handlers.when.meaning import Shape, When
 from models.booking.access import names_of, rooms_alone
+from models.booking.choices import Mode
 from models.booking.slots import Slot
-from models.booking.table import Mode, Tier
+from models.booking.table import Tier
 
 MOST = 30
 _PARTS = {(f"{start:%H:%M}", f"{end:%H:%M}"): part.value for part, (start, end) in PARTS.items()}

@@ -2,9 +2,10 @@
 
 from handlers.dialogue.talk import Talk
 from models.booking.access import whereabouts
+from models.booking.choices import Mode
 from models.booking.desk import phone_of
 from models.booking.steps import moment
-from models.booking.table import Appointment, AppointmentState, Mode, Step
+from models.booking.table import Appointment, AppointmentState, Step
 
 _TAIL = 4
 _LONGEST = 100  # characters of a qualification

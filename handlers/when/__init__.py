@@ -3,8 +3,8 @@
 from handlers.when.meaning import Doubt, Shape, When, Why
 from handlers.when.reading import read_when
 from handlers.when.school import DEFAULT_PERIODS, Lesson, TermDays
-from handlers.when.wish_words import Mode, Topic
 from handlers.when.wishes import Wish, read_wish
+from models.booking.choices import Mode, Topic
 
 __all__ = [
     "DEFAULT_PERIODS",

@@ -1,30 +1,8 @@
 """Words about everything but the time: how, about what, how soon. In plain spelling."""
 
 import re
-from enum import StrEnum
 
-
-class Mode(StrEnum):
-    """How the talk is held."""
-
-    IN_PERSON = "in_person"
-    PHONE = "phone"
-    ONLINE = "online"
-
-
-class Topic(StrEnum):
-    """What it is about."""
-
-    STUDY = "study"
-    LIFE = "life"
-    RELATIONS = "relations"
-    FAMILY = "family"
-    LOVE = "love"
-    MOOD = "mood"
-    SLEEP = "sleep"
-    WORK = "work"
-    UNSURE = "unsure"
-
+from models.booking.choices import Mode, Topic
 
 # The first that matches a place counts: 「微信电话」 is online, 「我的电话是…」 is no mode.
 MODES = {

@@ -9,19 +9,8 @@ from handlers.when.meaning import Doubt, When, Why
 from handlers.when.reading import read_when
 from handlers.when.school import DEFAULT_PERIODS, AnyLesson, AnyTerm
 from handlers.when.spelling import plain_spelling
-from handlers.when.wish_words import (
-    ANYTIME,
-    DENIED_AFTER,
-    DENIED_BEFORE,
-    HASTE,
-    MODES,
-    SAME,
-    SOMEBODY,
-    TITLE,
-    TOPICS,
-    Mode,
-    Topic,
-)
+from handlers.when.wish_words import ANYTIME, DENIED_AFTER, DENIED_BEFORE, HASTE, MODES, SAME, SOMEBODY, TITLE, TOPICS
+from models.booking.choices import Mode, Topic
 
 _HASTE, _ANYTIME = re.compile(HASTE), re.compile(ANYTIME)
 _ABOUT_SOMEBODY = re.compile(SOMEBODY)

@@ -4,12 +4,12 @@ Open hours count, whoever has taken their times: a full day is open, a day witho
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlmodel import Session
 
 from models.booking.reads import Bookable, Changes, Hours, changes, counselors, openings
-from models.booking.rules import is_closed, is_workday
+from models.booking.rules import bounds, is_closed, is_workday
 from models.policy import BookingPolicy
 
 LOOKED_AHEAD = 2
@@ -47,12 +47,6 @@ def is_bare(session: Session, day: date, *, policy: BookingPolicy) -> bool:
         if it.last_day >= day.toordinal()
         for hours in _hours(it, day, since, weekly.get(it.counselor_id or 0), differing)
     )
-
-
-def bounds(day: date, policy: BookingPolicy) -> tuple[datetime, datetime]:
-    """A local day's first moment and the next day's; aware UTC."""
-    start, end = (datetime.combine(each, time(), policy.zone).astimezone(UTC) for each in (day, day + _DAY))
-    return start, end
 
 
 def _hours(

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 from models.audit import Fact, record
-from models.booking.table import FIRM, Appointment, AppointmentState, Counselor, Mode, Room
+from models.booking.choices import Mode
+from models.booking.table import FIRM, Appointment, AppointmentState, Counselor, Room
 from models.errors import NotFoundError
 from models.person import Person
 from models.policy import BookingPolicy

@@ -12,7 +12,8 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from models.audit import Fact, record
-from models.booking.table import FIRM, Appointment, AppointmentState, Counselor, Mode, Proposal, ProposalState
+from models.booking.choices import Mode
+from models.booking.table import FIRM, Appointment, AppointmentState, Counselor, Proposal, ProposalState
 from models.errors import NotFoundError
 from models.person import Person
 from models.policy import BookingPolicy

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlmodel import Session, col, select
 
 from models.booking import reads
-from models.booking.rules import is_closed
+from models.booking.rules import bounds, is_closed
 from models.booking.table import Appointment, AppointmentState, Counselor
 from models.policy import BookingPolicy
 
@@ -46,7 +46,7 @@ def worked(session: Session, counselor: Counselor, *, policy: BookingPolicy, now
     today = now.astimezone(policy.zone).date()
     since = max(_term_begins(policy, today), counselor.created_at.astimezone(policy.zone).date())
     year = date(today.year - (today.month < _YEAR_BEGINS), _YEAR_BEGINS, 1)
-    begins, year_begins = (datetime.combine(day, time(), policy.zone).astimezone(UTC) for day in (since, year))
+    begins, year_begins = (bounds(day, policy)[0] for day in (since, year))
     rows = session.exec(
         select(Appointment)
         .where(Appointment.counselor_id == counselor.id, col(Appointment.ends_at) <= now)
@@ -81,7 +81,7 @@ def _term_begins(policy: BookingPolicy, today: date) -> date:
 
 def _on_duty(session: Session, counselor: Counselor, since: date, *, policy: BookingPolicy, now: datetime) -> int:
     """Open minutes until now, each counted once."""
-    begins = datetime.combine(since, time(), policy.zone).astimezone(UTC)
+    begins = bounds(since, policy)[0]
     who = reads.counselors(session, counselor.id, policy=policy)
     weekly = reads.openings(session, who).get(counselor.id or 0, [[]] * 7)
     differing = reads.changes(session, begins, now)
@@ -99,7 +99,7 @@ def _planned(weekly: list[list[reads.Hours]], since: date, policy: BookingPolicy
     day, today = since, now.astimezone(policy.zone).date()
     while day <= today:
         if weekly[day.weekday()] and not is_closed(day, policy):
-            midnight = int(datetime.combine(day, time(), policy.zone).timestamp())
+            midnight = int(bounds(day, policy)[0].timestamp())
             for hours in weekly[day.weekday()]:
                 if hours.from_day <= day.toordinal() <= hours.to_day:
                     yield midnight + hours.starts, midnight + hours.ends

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from models.booking.bare import bare_days, bounds
+from models.booking.bare import bare_days
+from models.booking.rules import bounds
 from models.booking.table import Appointment, AppointmentState, Counselor
 from models.booking.telling import the_centre
 from models.outbox import PushKind, plan, told_of

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from models.audit import Fact, record
+from models.booking.choices import Mode
 from models.booking.rules import check_limits
 from models.booking.slots import Slot, free_slots, slot_at
 from models.booking.table import (
@@ -20,7 +21,6 @@ from models.booking.table import (
     Appointment,
     AppointmentState,
     Haste,
-    Mode,
     Referral,
     Tier,
     Waiter,

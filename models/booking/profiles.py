@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from models.booking.choices import Mode
 from models.booking.proposing import leave_to_centre, tell_unsettled
 from models.booking.rules import lock
 from models.booking.supply import booked_in, let_passing_go, note
-from models.booking.table import Appointment, Counselor, CounselorTie, Mode, Room, RoomUse, Waiter
+from models.booking.table import Appointment, Counselor, CounselorTie, Room, RoomUse, Waiter
 from models.booking.taking import SYSTEM, By
 from models.booking.waiting import OPEN
 from models.errors import NotFoundError, RefusedError

@@ -10,26 +10,18 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from models.audit import Fact, record
+from models.booking.access import names_of
 from models.booking.acting import locked, move, withdraw_proposals
 from models.booking.alternatives import MOST_TIMES
+from models.booking.choices import Mode
 from models.booking.slots import Slot
-from models.booking.table import (
-    FIRM,
-    Appointment,
-    AppointmentState,
-    Counselor,
-    Mode,
-    Proposal,
-    ProposalState,
-    Side,
-)
+from models.booking.table import FIRM, Appointment, AppointmentState, Counselor, Proposal, ProposalState, Side
 from models.booking.taking import By, end_passing, insert
 from models.booking.telling import fact_of, the_centre, when
 from models.booking.waiting import offer_freed
 from models.db import savepoint
 from models.errors import NotFoundError, RefusedError, TimeTakenError, WrongStateError
 from models.outbox import PushKind, plan
-from models.person import Person
 from models.policy import BookingPolicy
 from models.quiet import awake_for, waking
 
@@ -171,12 +163,12 @@ def open_proposal(session: Session, student_id: int, *, now: datetime) -> Asked 
         return None
     proposal, it = found
     times = [time for time in _times(session, proposal) if time.starts_at > now]
-    names = _names(session, [it, *times])
+    names = names_of(session, [each.counselor_id for each in (it, *times)])
     return Asked(
         id=proposal.id or 0,
         appointment_id=it.id or 0,
         starts_at=it.starts_at,
-        counselor=names.get(it.counselor_id, ""),
+        counselor=names.get(it.counselor_id or 0, ""),
         for_leave=proposal.for_leave,
         until=proposal.until,
         times=tuple(
@@ -186,7 +178,7 @@ def open_proposal(session: Session, student_id: int, *, now: datetime) -> Asked 
                 ends_at=time.ends_at,
                 mode=time.mode,
                 counselor_id=time.counselor_id,
-                counselor=names.get(time.counselor_id, ""),
+                counselor=names.get(time.counselor_id or 0, ""),
                 colleague=time.counselor_id != it.counselor_id,
             )
             for time in times
@@ -203,12 +195,6 @@ def _times(session: Session, proposal: Proposal) -> list[Appointment]:
             .order_by(col(Appointment.starts_at))
         )
     )
-
-
-def _names(session: Session, rows: Sequence[Appointment]) -> dict[int | None, str]:
-    ids = {row.counselor_id for row in rows if row.counselor_id is not None}
-    query = select(Counselor.id, Person.name).join(Person, col(Person.id) == col(Counselor.person_id))
-    return dict(session.exec(query.where(col(Counselor.id).in_(ids))).all())
 
 
 def _asked(session: Session, by: By, proposal_id: int) -> tuple[Proposal, Appointment]:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlmodel import Session
 
+from models.booking.choices import Mode
 from models.booking.table import (
     FIRM,
     LIVE,
@@ -20,7 +21,6 @@ from models.booking.table import (
     AppointmentState,
     ChangeKind,
     Counselor,
-    Mode,
     Opening,
     OpeningChange,
     Room,

@@ -1,6 +1,6 @@
 """What a student may have, and by when the centre answers. Rules: docs/rules.md#booking; domain 3.4; X-17."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from models.booking.table import FIRM, Appointment, AppointmentState
 from models.db import Fixed, driver, is_postgresql
 from models.errors import RefusedError
 from models.policy import BookingPolicy
-from models.round import is_holiday
+from models.round import is_holiday, term_of
 
 _table = Appointment.__table__  # type: ignore[attr-defined]
 _COUNTED = (*FIRM, AppointmentState.DONE)
@@ -49,13 +49,19 @@ def lock(session: Session) -> None:
         driver(session).execute(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
 
 
+def bounds(day: date, policy: BookingPolicy) -> tuple[datetime, datetime]:
+    """A local day's first moment and the next day's; aware UTC."""
+    start, end = (
+        datetime.combine(each, time(), policy.zone).astimezone(UTC) for each in (day, day + timedelta(days=1))
+    )
+    return start, end
+
+
 def week_of(moment: datetime, policy: BookingPolicy) -> tuple[datetime, datetime]:
     """The calendar week, Monday to Monday in local time, aware UTC."""
     day = moment.astimezone(policy.zone).date()
     monday = day - timedelta(days=day.weekday())
-    ends = (datetime.combine(each, datetime.min.time(), policy.zone) for each in (monday, monday + timedelta(days=7)))
-    start, end = (each.astimezone(UTC) for each in ends)
-    return start, end
+    return bounds(monday, policy)[0], bounds(monday + timedelta(days=6), policy)[1]
 
 
 def check_limits(
@@ -86,7 +92,7 @@ def is_workday(day: date) -> bool:
 
 def is_closed(day: date, policy: BookingPolicy) -> bool:
     """Whether nobody can be seen on a day: a public holiday, or outside the school's terms."""
-    outside = bool(policy.terms) and not any(term.first_day <= day <= term.last_day for term in policy.terms)
+    outside = bool(policy.terms) and term_of(policy.terms, day) is None
     return outside or is_holiday(day)
 
 

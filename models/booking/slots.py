@@ -13,8 +13,9 @@ from typing import NamedTuple
 from sqlmodel import Session
 
 from models.booking import reads
+from models.booking.choices import Mode
 from models.booking.reads import ALWAYS, NEVER, Bookable, Hours
-from models.booking.table import Mode, RoomUse, Tier
+from models.booking.table import RoomUse, Tier
 from models.booking.ties import relations
 from models.booking.window import NONE, Day, Own, Stretches, Taken, Window, overlaps, own_times, taken, window_of
 from models.policy import BookingPolicy

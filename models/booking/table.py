@@ -10,29 +10,8 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
+from models.booking.choices import Mode
 from models.db import UTCDateTime, enum_column
-
-
-class Mode(StrEnum):
-    """How they talk (D-22)."""
-
-    IN_PERSON = "in_person"
-    PHONE = "phone"
-    ONLINE = "online"
-
-
-class Topic(StrEnum):
-    """What it may be about, as the student says it; never shown to anybody but the counselor."""
-
-    STUDY = "study"
-    LIFE = "life"
-    RELATIONS = "relations"
-    FAMILY = "family"
-    LOVE = "love"
-    MOOD = "mood"
-    SLEEP = "sleep"
-    WORK = "work"
-    UNSURE = "unsure"
 
 
 class Tier(StrEnum):

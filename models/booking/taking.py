@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import Session
 
+from models.booking.choices import Mode
 from models.booking.rules import lock
 from models.booking.slots import Slot, slot_at
 from models.booking.table import (
@@ -25,7 +26,6 @@ from models.booking.table import (
     PASSING,
     Appointment,
     AppointmentState,
-    Mode,
     Side,
     Waiter,
     WaiterEvent,

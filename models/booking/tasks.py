@@ -13,18 +13,11 @@ from sqlmodel import Session, col, func, select
 from models.audit import Audit, Fact, record
 from models.booking.acting import confirm, count_first, locked, move, withdraw_proposals
 from models.booking.attending import misses_of
+from models.booking.choices import Mode
 from models.booking.desk import is_of_the_centre, phone_of
 from models.booking.slots import Slot, free_slots
 from models.booking.steps import set_next
-from models.booking.table import (
-    FIRM,
-    Appointment,
-    AppointmentState,
-    Counselor,
-    Mode,
-    Proposal,
-    ProposalState,
-)
+from models.booking.table import FIRM, Appointment, AppointmentState, Counselor, Proposal, ProposalState
 from models.booking.taking import By, hold, refused_as_taken
 from models.booking.telling import tell_counselor, tell_student
 from models.booking.ties import relations

@@ -13,20 +13,11 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from models.audit import Fact, record
+from models.booking.choices import Mode
 from models.booking.offering import offer_stretch
 from models.booking.rules import lock
 from models.booking.slots import Slot
-from models.booking.table import (
-    FIRM,
-    Appointment,
-    AppointmentState,
-    Haste,
-    Mode,
-    Waiter,
-    WaiterEvent,
-    WaiterLog,
-    WaiterState,
-)
+from models.booking.table import FIRM, Appointment, AppointmentState, Haste, Waiter, WaiterEvent, WaiterLog, WaiterState
 from models.booking.taking import By, end_passing
 from models.db import Fixed
 from models.errors import WrongStateError

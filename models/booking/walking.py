@@ -10,7 +10,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from models.audit import Fact, record
-from models.booking.bare import bounds
+from models.booking.rules import bounds
 from models.booking.steps import ORDER, moment
 from models.booking.table import Appointment, AppointmentState, Side, Step
 from models.booking.telling import fact_of

@@ -13,7 +13,8 @@ from icalendar import Calendar
 from models import db
 from models.booking.acting import cancel
 from models.booking.calendar import make_calendar, revoke_calendar
-from models.booking.table import Counselor, Mode, Side
+from models.booking.choices import Mode
+from models.booking.table import Counselor, Side
 from models.booking.taking import By
 from models.policy import Confirming
 from tests.appointments import appointment, book_at, local

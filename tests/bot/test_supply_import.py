@@ -14,9 +14,10 @@ from openpyxl import Workbook, load_workbook
 from bot.supply_command import SupplyRefusedError, import_supply
 from models import db
 from models.audit import Audit, Fact
+from models.booking.choices import Mode
 from models.booking.slots import free_slots
 from models.booking.supply import hours_of
-from models.booking.table import Counselor, CounselorTie, Mode, Opening, OpeningChange, Room, RoomUse, Tier
+from models.booking.table import Counselor, CounselorTie, Opening, OpeningChange, Room, RoomUse, Tier
 from models.roster import SheetError
 from tests.rows import everything
 from tests.world import World

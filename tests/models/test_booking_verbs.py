@@ -12,17 +12,8 @@ from models import db
 from models.audit import Fact
 from models.booking import acting, proposing, tasks
 from models.booking.alternatives import could_propose
-from models.booking.table import (
-    Appointment,
-    AppointmentState,
-    Counselor,
-    Mode,
-    Opening,
-    Room,
-    RoomUse,
-    Side,
-    Step,
-)
+from models.booking.choices import Mode
+from models.booking.table import Appointment, AppointmentState, Counselor, Opening, Room, RoomUse, Side, Step
 from models.booking.taking import By
 from models.errors import RefusedError, TimeTakenError, TooLateError, WrongStateError
 from models.outbox import PushKind

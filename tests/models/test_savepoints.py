@@ -4,8 +4,9 @@ import pytest
 from sqlmodel import Session
 
 from models import db
+from models.booking.choices import Mode
 from models.booking.slots import Slot
-from models.booking.table import Appointment, AppointmentState, Mode, Tier
+from models.booking.table import Appointment, AppointmentState, Tier
 from models.booking.taking import SYSTEM, insert
 from models.db import savepoint
 from models.errors import TimeTakenError

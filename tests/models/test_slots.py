@@ -13,6 +13,7 @@ from sqlmodel import Session
 
 from models import clock, db
 from models.booking import reads, ties
+from models.booking.choices import Mode
 from models.booking.slots import Slot, free_slots, slot_at
 from models.booking.table import (
     Appointment,
@@ -20,7 +21,6 @@ from models.booking.table import (
     ChangeKind,
     Counselor,
     CounselorTie,
-    Mode,
     Opening,
     OpeningChange,
     Room,

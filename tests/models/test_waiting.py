@@ -9,16 +9,8 @@ import sqlalchemy as sa
 from models import db
 from models.audit import Fact
 from models.booking import acting, waiting
-from models.booking.table import (
-    AppointmentState,
-    CounselorTie,
-    Haste,
-    Mode,
-    Opening,
-    Waiter,
-    WaiterEvent,
-    WaiterState,
-)
+from models.booking.choices import Mode
+from models.booking.table import AppointmentState, CounselorTie, Haste, Opening, Waiter, WaiterEvent, WaiterState
 from models.contact import Contact
 from models.errors import NotFoundError, TimeTakenError, WrongStateError
 from models.outbox import PushKind

@@ -36,6 +36,7 @@ from models.booking import (
     waiting,
     walking,
 )
+from models.booking.choices import Mode
 from models.booking.leaving import take_leave
 from models.booking.slots import Slot, free_slots
 from models.booking.table import (
@@ -45,7 +46,6 @@ from models.booking.table import (
     ChangeKind,
     Counselor,
     Haste,
-    Mode,
     OpeningChange,
     Proposal,
     ProposalState,

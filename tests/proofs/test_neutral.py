@@ -29,9 +29,10 @@ from models import clock, db
 from models.audit import Audit
 from models.booking.acting import book, cancel, move
 from models.booking.attending import missed
+from models.booking.choices import Mode
 from models.booking.proposing import decline, propose
 from models.booking.slots import free_slots
-from models.booking.table import ChangeKind, Counselor, Haste, Mode, Opening, OpeningChange, Room, Side
+from models.booking.table import ChangeKind, Counselor, Haste, Opening, OpeningChange, Room, Side
 from models.booking.taking import By, hold
 from models.booking.waiting import join
 from models.channel import Channel

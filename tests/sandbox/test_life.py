@@ -13,7 +13,8 @@ from bot.sandbox.bot_view import BotView
 from bot.sandbox.life import Life
 from bot.sandbox.push_words import CHANNELS, KINDS, OUTCOMES, REASONS, STATES, WAYS
 from models import db, schema
-from models.booking.table import Appointment, AppointmentState, Counselor, Mode, Step
+from models.booking.choices import Mode
+from models.booking.table import Appointment, AppointmentState, Counselor, Step
 from models.outbox import PushKind, Urgency
 from models.outbox.kinds import Route
 from models.outbox.table import AttemptOutcome, Push, PushAttempt, PushState, Reason, WayName

@@ -23,6 +23,7 @@ from handlers.dialogue.stack import Stack
 from models.booking.acting import book
 from models.booking.alternatives import could_propose
 from models.booking.calendar import make_calendar
+from models.booking.choices import Mode
 from models.booking.proposing import propose
 from models.booking.slots import slot_at
 from models.booking.table import (
@@ -30,7 +31,6 @@ from models.booking.table import (
     AppointmentState,
     Counselor,
     Haste,
-    Mode,
     Opening,
     Proposal,
     ProposalState,

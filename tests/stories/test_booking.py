@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from bot.policy import make_policy
 from models import db
 from models.audit import Fact
+from models.booking.choices import Mode
 from models.booking.consent import has_consent
 from models.booking.profiles import end_counselor
 from models.booking.table import (
@@ -18,7 +19,6 @@ from models.booking.table import (
     Consent,
     CounselorTie,
     Haste,
-    Mode,
     Opening,
     Referral,
     Room,

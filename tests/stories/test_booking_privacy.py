@@ -18,9 +18,10 @@ from models.binding import unbind
 from models.booking.access import access_appointment, say_coming
 from models.booking.acting import cancel
 from models.booking.calendar import make_calendar
+from models.booking.choices import Mode
 from models.booking.desk import access_client, access_clients_page
 from models.booking.feedback import tell_how_it_was, totals, totals_of_counselors
-from models.booking.table import Again, Appointment, AppointmentState, Counselor, Face, Feedback, Haste, Mode, Side
+from models.booking.table import Again, Appointment, AppointmentState, Counselor, Face, Feedback, Haste, Side
 from models.booking.taking import By
 from models.booking.tasks import access_task_page, access_tasks
 from models.channel import Channel

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from models import db
 from models.booking.acting import cancel, confirm
+from models.booking.choices import Mode
 from models.booking.leaving import take_leave
 from models.booking.profiles import end_counselor
 from models.booking.proposing import leave_to_centre, propose
@@ -20,7 +21,6 @@ from models.booking.table import (
     AppointmentState,
     Counselor,
     Haste,
-    Mode,
     Opening,
     Proposal,
     ProposalState,

@@ -13,10 +13,11 @@ from handlers.chat import desk, desk_lines, open_hours, proposing, tasks
 from handlers.dialogue.conversation import _keys_in
 from models import db
 from models.audit import Audit, Fact
+from models.booking.choices import Mode, Topic
 from models.booking.desk import access_client
 from models.booking.profiles import end_counselor
 from models.booking.slots import free_slots
-from models.booking.table import Again, Appointment, AppointmentState, Face, Feedback, Mode, Proposal, Topic
+from models.booking.table import Again, Appointment, AppointmentState, Face, Feedback, Proposal
 from models.booking.taking import SYSTEM
 from models.channel import Channel
 from models.errors import NotFoundError

@@ -20,15 +20,8 @@ from bench.auditor import fill, one_pass
 from models import chain, clock, db
 from models.alert import Alert, Trigger
 from models.audit import Fact, record
-from models.booking.table import (
-    Appointment,
-    AppointmentState,
-    Counselor,
-    Mode,
-    Proposal,
-    ProposalState,
-    Step,
-)
+from models.booking.choices import Mode
+from models.booking.table import Appointment, AppointmentState, Counselor, Proposal, ProposalState, Step
 from models.channel import Channel
 from models.contact import Contact
 from models.outbox import (

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from models.booking.table import ChangeKind, Mode, RoomUse, Tier, Topic
+from models.booking.choices import Mode, Topic
+from models.booking.table import ChangeKind, RoomUse, Tier
 from models.roster.columns import fold
 
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, time, timedelta
 
 from sqlmodel import Session, col, select
 
+from models.booking.choices import Mode
 from models.booking.sheet.columns import Column, Part
 from models.booking.sheet.laying import Book, Row, Table
 from models.booking.supply import DAY, Weekly
-from models.booking.table import ChangeKind, Counselor, Mode, Room, Tier
+from models.booking.table import ChangeKind, Counselor, Room, Tier
 from models.person import Person
 from models.policy import BookingPolicy
 from models.roster.columns import WHOLE_SCHOOL, fold
