@@ -134,6 +134,19 @@ class _Listed(Question[T]):
         """Label and synonyms of each option."""
         return [[label, *words.also(f"{self.key}.also.{value}")] for value, label in options]
 
+    def label_or_text(self, said: str, options: Options, words: "Words", *, longest: int) -> "Read | Unclear":
+        """An option by number or its very label, else what was written: 「TA 一个人在三号楼」 says more than 「TA 一个人」."""
+        at = pick(said, len(options))
+        if at is None:
+            bare = plain(said)
+            at = next((at for at, each in enumerate(self.spellings(options, words)) if bare in map(plain, each)), None)
+        if at is not None:
+            return Read({"option": options[at][0]})
+        text = said.strip()
+        if not shows(text):
+            return Unclear("empty")
+        return Read({"text": text}) if len(text) <= longest else Unclear("too_long")
+
     @override
     def sentences(self) -> list[str]:
         return [*super().sentences(), *(f"{self.key}.{member.value}" for member in self.members)]
@@ -347,16 +360,7 @@ class TextOr(_Listed[E | str | None]):
     def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
         if not heard.is_text:
             return Read({"text": talk.words("dialogue.sent_place", place=heard.text[:200])} if heard.text else {})
-        at = pick(heard.text, len(options))
-        if at is None:  # only the label itself: 「TA 一个人在三号楼」 says more than 「TA 一个人」
-            spellings = [[plain(word) for word in words] for words in self.spellings(options, talk.words)]
-            at = next((at for at, words in enumerate(spellings) if plain(heard.text) in words), None)
-        if at is not None:
-            return Read({"option": options[at][0]})
-        text = heard.text.strip()
-        if not shows(text):
-            return Unclear("empty")
-        return Read({"text": text}) if len(text) <= self.longest else Unclear("too_long")
+        return self.label_or_text(heard.text, options, talk.words, longest=self.longest)
 
     @override
     def from_json(self, value: Any) -> E | str | None:

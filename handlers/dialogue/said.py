@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
 
-from handlers.dialogue.question import Heard, Options, Question, Read, Unclear, _Listed, shows
+from handlers.dialogue.question import Heard, Options, Question, Read, Unclear, _Listed
 from handlers.dialogue.reading import folded, pick, plain
 
 if TYPE_CHECKING:
@@ -34,17 +34,7 @@ class LineOr(_Listed[E | str]):
     def read(self, heard: Heard, options: Options, talk: "Talk") -> Read | Unclear:
         if not heard.is_text:
             return Unclear("media")
-        at = pick(heard.text, len(options))
-        if at is None:  # only the label itself: 「学习压力大，睡不着」 says more than 「学习」
-            said = plain(heard.text)
-            spellings = self.spellings(options, talk.words)
-            at = next((at for at, words in enumerate(spellings) if said in map(plain, words)), None)
-        if at is not None:
-            return Read({"option": options[at][0]})
-        text = heard.text.strip()
-        if not shows(text):
-            return Unclear("empty")
-        return Read({"text": text}) if len(text) <= self.longest else Unclear("too_long")
+        return self.label_or_text(heard.text, options, talk.words, longest=self.longest)
 
     @override
     def from_json(self, value: Any) -> E | str:

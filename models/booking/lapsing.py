@@ -15,9 +15,9 @@ from models.booking.proposing import lapse_proposals
 from models.booking.rules import answered_by, lock
 from models.booking.table import PASSING, Appointment, AppointmentState, Proposal, ProposalState
 from models.booking.taking import SYSTEM, end_passing
-from models.booking.telling import fact_of, tell_student, the_centre, when
+from models.booking.telling import tell_centre, tell_student
 from models.booking.waiting import offer_freed
-from models.outbox import PushKind, plan
+from models.outbox import PushKind
 from models.policy import BookingPolicy
 
 
@@ -65,8 +65,4 @@ def _ask_again(session: Session, it: Appointment, *, policy: BookingPolicy, now:
     it.until = min(answered_by(policy, now), it.starts_at)
     session.add(it)
     session.flush()
-    for person in the_centre(session):
-        plan(
-            session, fact_of(it), PushKind.BOOKING_WAITS, person.id or 0, now=now, lasts=it.starts_at - now,
-            step=f"again {it.until:%Y-%m-%d}", appointment=it.id, version=it.version, until=when(it.until, policy),
-        )  # fmt: skip
+    tell_centre(session, it, PushKind.BOOKING_WAITS, policy=policy, now=now, step=f"again {it.until:%Y-%m-%d}")

@@ -63,13 +63,18 @@ def tell_student(session: Session, it: Appointment, kind: PushKind, *, policy: B
     )  # fmt: skip
 
 
-def tell_centre(session: Session, it: Appointment, kind: PushKind, *, policy: BookingPolicy, now: datetime) -> None:
-    """Push to those at the centre who can be reached; nobody can: to all of them, so that it is seen not to arrive."""
+def tell_centre(
+    session: Session, it: Appointment, kind: PushKind, *, policy: BookingPolicy, now: datetime, step: str = "1"
+) -> None:
+    """Push to those at the centre who can be reached; nobody can: to all of them, so that it is seen not to arrive.
+
+    The same again goes out under another `step`.
+    """
     until = when(it.until or it.starts_at, policy)
     for person in the_centre(session):
         plan(
             session, fact_of(it), kind, person.id or 0, now=now, lasts=max(it.starts_at - now, policy.hold),
-            appointment=it.id, version=it.version, until=until,
+            step=step, appointment=it.id, version=it.version, until=until,
         )  # fmt: skip
 
 
